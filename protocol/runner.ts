@@ -1,0 +1,72 @@
+/**
+ * Frames between a runner and its SessionAgent, over one WebSocket.
+ *
+ * Runner events carry consecutive numbers per generation, from 1. The SessionAgent stores what is to be stored, then
+ * acknowledges the highest number up to which nothing is needed any more; the runner keeps the rest and replays it.
+ * Commands carry consecutive numbers per session; the SessionAgent keeps them until acknowledged and sends them again
+ * on every connection. Both sides apply a number once.
+ *
+ * Upgrade: GET /sandbox/<session>/runner?generation=<g> with `Authorization: Bearer <runner token>`.
+ * 401 wrong token; 409 the generation has ended (the runner must exit).
+ */
+import { z } from "zod";
+import { RunnerEvent } from "./events.ts";
+
+export const RUNNER_PROTOCOL = 1;
+/** Close code for a runner whose generation is over: terminate, do not reconnect. Own range 4000–4999 of RFC 6455. */
+export const CLOSE_FENCED = 4409;
+/** Text frame answered with `pong` without waking the SessionAgent. */
+export const PING = "ping";
+export const PONG = "pong";
+/** The runner pings this often, in ms, and reconnects when two pings went unanswered. */
+export const PING_EVERY_MS = 10_000;
+/** The runner sends at most one frame of events per this time, in ms. */
+export const COALESCE_MS = 250;
+/** The largest frame either side sends, in characters. */
+export const MAX_FRAME = 1_000_000;
+
+const seq = z.number().int().nonnegative();
+
+/** What the SessionAgent asks of the runner. Idempotent by `turn` and by the command's number. */
+export const Command = z.discriminatedUnion("do", [
+  z.object({
+    do: z.literal("prompt"),
+    turn: z.number().int().positive(),
+    text: z.string(),
+    /** Facts for the agent about this turn: who asks, where. Appended to the system prompt. */
+    system: z.string(),
+    /** `provider/model` as in the sandbox's OpenCode configuration. */
+    model: z.string(),
+  }),
+  /** Adds to the running turn. */
+  z.object({ do: z.literal("steer"), turn: z.number().int().positive(), text: z.string() }),
+  z.object({ do: z.literal("stop"), turn: z.number().int().positive() }),
+  z.object({ do: z.literal("answer"), turn: z.number().int().positive(), ask: z.string(), choice: z.string().optional(), text: z.string().optional(), reject: z.boolean() }),
+]);
+export type Command = z.infer<typeof Command>;
+
+/** What the runner says. */
+export const FromRunner = z.discriminatedUnion("t", [
+  /** First frame of a connection. `commands`: highest command number this sandbox has applied. */
+  z.object({ t: z.literal("hello"), protocol: z.number().int(), generation: z.number().int().positive(), commands: seq }),
+  /** Contiguous events; `first` is the number of the first. */
+  z.object({ t: z.literal("events"), first: z.number().int().positive(), items: z.array(RunnerEvent).min(1).max(1_000) }),
+  /** Commands up to this number were applied. */
+  z.object({ t: z.literal("ack"), commands: seq }),
+]);
+export type FromRunner = z.infer<typeof FromRunner>;
+
+/** What the SessionAgent says. */
+export const ToRunner = z.discriminatedUnion("t", [
+  /** Answer to `hello`. `received`: highest event number known here now; send what comes after it. `gatewayOrigin`: how browsers reach the gateway, once known. */
+  z.object({ t: z.literal("welcome"), received: seq, gatewayOrigin: z.string().nullable() }),
+  /** Events up to this number are safe: drop them. */
+  z.object({ t: z.literal("ack"), events: seq }),
+  /** A gap was seen: send again from this number. */
+  z.object({ t: z.literal("resend"), from: z.number().int().positive() }),
+  z.object({ t: z.literal("command"), seq: z.number().int().positive(), command: Command }),
+  z.object({ t: z.literal("gateway"), origin: z.string() }),
+  /** The runner must end: its generation is over. */
+  z.object({ t: z.literal("bye"), reason: z.string() }),
+]);
+export type ToRunner = z.infer<typeof ToRunner>;
