@@ -1,0 +1,74 @@
+/**
+ * Messages between the supervisor and the runner, over the Node IPC channel (`process.send`) of the runner's process.
+ *
+ * The supervisor sends `config` first and once per runner process; everything else may come in any order and any number
+ * of times. What happened before a runner process started (boot phases, service states, the state of OpenCode) is sent
+ * to it again after `config` when it is a new process of the same generation: reports are facts, and repeating one does
+ * no harm. The channel is a pipe between two processes, so the secrets in `config` reach neither disk nor environment.
+ */
+import { z } from "zod";
+import { ServiceName } from "../../protocol/events.ts";
+
+/** The part of the sandbox's configuration that the runner needs. */
+export const RunnerConfig = z.object({
+  session: z.string().min(1),
+  generation: z.number().int().positive(),
+  /** Secret: proves to the SessionAgent that this is the runner of that generation. */
+  runnerToken: z.string().min(1),
+  /** Origin of the Worker as reached from inside, `http:` or `https:`. */
+  workerUrl: z.string().min(1),
+  /** Absolute path of the repository's checkout. It need not exist yet: the runner clones into it. */
+  workspace: z.string().min(1),
+  /** HOME of the agent, kept over sleeping and waking: the runner's journal lies in `<home>/.errand/`. */
+  home: z.string().min(1),
+  /** Folder for things of this generation only. */
+  run: z.string().min(1),
+  /** Clone URL, or null for an empty workspace. */
+  repository: z.string().nullable(),
+  /** Branch, tag or commit to start from; null = the repository's default branch. */
+  base: z.string().nullable(),
+  /** The branch to work on. */
+  branch: z.string().min(1),
+  /** Where OpenCode listens, as `http://127.0.0.1:4096`, and the password of its Basic auth (user `opencode`). */
+  opencode: z.object({ url: z.string().min(1), password: z.string() }),
+  /** `provider/model`, used for a prompt that names none and for the warm-up. */
+  modelDefault: z.string().min(1),
+  /** When the sandbox's boot began, epoch ms: `sandbox.ready` reports the time since then. */
+  bootedAt: z.number().int().nonnegative(),
+});
+export type RunnerConfig = z.infer<typeof RunnerConfig>;
+
+/** What the supervisor says. */
+export const ToRunnerProcess = z.discriminatedUnion("t", [
+  z.object({ t: z.literal("config"), config: RunnerConfig }),
+  /** A boot phase began (no `ms`) or ended; becomes a `boot.phase` event. `at` is epoch ms. */
+  z.object({
+    t: z.literal("phase"),
+    at: z.number().int().nonnegative(),
+    phase: z.string().max(80),
+    ms: z.number().nonnegative().optional(),
+    ok: z.boolean().optional(),
+    error: z.string().max(2_000).optional(),
+  }),
+  /** A service changed state; becomes a `service.state` event. */
+  z.object({
+    t: z.literal("service"),
+    service: ServiceName,
+    state: z.enum(["starting", "available", "restarting", "unavailable"]),
+    reason: z.string().max(2_000).optional(),
+  }),
+  /** OpenCode's process answers, or it ended. `down` then `up` in the middle of a turn makes the runner continue it. */
+  z.object({ t: z.literal("opencode"), state: z.enum(["up", "down"]) }),
+  /** The sandbox ends: send what is buffered and exit with code 0 within two seconds. */
+  z.object({ t: z.literal("end") }),
+]);
+export type ToRunnerProcess = z.infer<typeof ToRunnerProcess>;
+
+/** What the runner says. */
+export const FromRunnerProcess = z.discriminatedUnion("t", [
+  /** How browsers reach the gateway; the supervisor hands it to the gateway. Repeated on every connection. */
+  z.object({ t: z.literal("gateway"), origin: z.string() }),
+  /** This generation is over (fenced, or told to end): the supervisor ends the whole sandbox and does not restart the runner. */
+  z.object({ t: z.literal("exit"), reason: z.string() }),
+]);
+export type FromRunnerProcess = z.infer<typeof FromRunnerProcess>;
