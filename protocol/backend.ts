@@ -62,7 +62,19 @@ export const SandboxView = z.object({
 });
 export type SandboxView = z.infer<typeof SandboxView>;
 
-export const BackendErrorCode = z.enum(["unauthenticated", "invalid", "not_found", "already_finished", "stale_generation", "generation_ended", "capacity", "unsupported", "unavailable", "timeout", "internal"]);
+export const BackendErrorCode = z.enum([
+  "unauthenticated",
+  "invalid",
+  "not_found",
+  "already_finished",
+  "stale_generation",
+  "generation_ended",
+  "capacity",
+  "unsupported",
+  "unavailable",
+  "timeout",
+  "internal",
+]);
 export type BackendErrorCode = z.infer<typeof BackendErrorCode>;
 export const BackendError = z.object({ error: z.object({ code: BackendErrorCode, message: z.string(), retryable: z.boolean() }) });
 export type BackendError = z.infer<typeof BackendError>;

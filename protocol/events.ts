@@ -54,10 +54,23 @@ export type Ask = z.infer<typeof Ask>;
 /** What the runner tells. `turn` is the turn it belongs to. */
 export const RunnerEvent = z.discriminatedUnion("type", [
   /** A boot phase began (no `ms`) or ended (`ms` = how long it took). `ok: false` carries `error`. */
-  z.object({ type: z.literal("boot.phase"), at, phase: z.string().max(80), ms: z.number().nonnegative().optional(), ok: z.boolean().optional(), error: short.optional() }),
+  z.object({
+    type: z.literal("boot.phase"),
+    at,
+    phase: z.string().max(80),
+    ms: z.number().nonnegative().optional(),
+    ok: z.boolean().optional(),
+    error: short.optional(),
+  }),
   /** The sandbox can take prompts. */
   z.object({ type: z.literal("sandbox.ready"), at, ms: z.number().nonnegative() }),
-  z.object({ type: z.literal("service.state"), at, service: ServiceName, state: z.enum(["starting", "available", "restarting", "unavailable"]), reason: short.optional() }),
+  z.object({
+    type: z.literal("service.state"),
+    at,
+    service: ServiceName,
+    state: z.enum(["starting", "available", "restarting", "unavailable"]),
+    reason: short.optional(),
+  }),
   z.object({ type: z.literal("git.ready"), at, branch: short, base: short, commit: short }),
   z.object({ type: z.literal("turn.accepted"), at, turn }),
   /** Text in progress: appended to `part`; replaced as a whole by `text.done`. Never stored. */
@@ -67,7 +80,18 @@ export const RunnerEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("text.dropped"), at, turn, part: z.string().max(200) }),
   z.object({ type: z.literal("thinking"), at, turn, on: z.boolean() }),
   z.object({ type: z.literal("tool.started"), at, turn, id: z.string().max(200), tool: z.string().max(200), title: short }),
-  z.object({ type: z.literal("tool.finished"), at, turn, id: z.string().max(200), tool: z.string().max(200), title: short, ok: z.boolean(), ms: z.number().nonnegative(), exit: z.number().int().nullable().optional(), output: z.string().max(8_000).optional() }),
+  z.object({
+    type: z.literal("tool.finished"),
+    at,
+    turn,
+    id: z.string().max(200),
+    tool: z.string().max(200),
+    title: short,
+    ok: z.boolean(),
+    ms: z.number().nonnegative(),
+    exit: z.number().int().nullable().optional(),
+    output: z.string().max(8_000).optional(),
+  }),
   z.object({ type: z.literal("plan.updated"), at, turn, items: z.array(PlanItem).max(100) }),
   z.object({ type: z.literal("ask.opened"), at, turn, ask: Ask }),
   /** The agent no longer waits for it: answered, or ended with its turn. */
@@ -83,7 +107,16 @@ export type RunnerEvent = z.infer<typeof RunnerEvent>;
 
 /** What the SessionAgent itself writes. */
 export const AgentEvent = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("session.created"), at, id: z.string(), thread: z.string(), who: Person, repository: z.string().nullable(), branch: z.string(), model: z.string() }),
+  z.object({
+    type: z.literal("session.created"),
+    at,
+    id: z.string(),
+    thread: z.string(),
+    who: Person,
+    repository: z.string().nullable(),
+    branch: z.string(),
+    model: z.string(),
+  }),
   z.object({ type: z.literal("session.repository"), at, repository: z.string(), base: z.string().nullable() }),
   z.object({ type: z.literal("turn.queued"), at, turn, who: Person, text: z.string(), options: Options, contentKey: z.string() }),
   z.object({ type: z.literal("turn.replaced"), at, turn, text: z.string(), options: Options }),

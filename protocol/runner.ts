@@ -41,7 +41,14 @@ export const Command = z.discriminatedUnion("do", [
   /** Adds to the running turn. */
   z.object({ do: z.literal("steer"), turn: z.number().int().positive(), text: z.string() }),
   z.object({ do: z.literal("stop"), turn: z.number().int().positive() }),
-  z.object({ do: z.literal("answer"), turn: z.number().int().positive(), ask: z.string(), choice: z.string().optional(), text: z.string().optional(), reject: z.boolean() }),
+  z.object({
+    do: z.literal("answer"),
+    turn: z.number().int().positive(),
+    ask: z.string(),
+    choice: z.string().optional(),
+    text: z.string().optional(),
+    reject: z.boolean(),
+  }),
 ]);
 export type Command = z.infer<typeof Command>;
 

@@ -11,7 +11,11 @@ export const NONCE_MEMORY_MS = 2 * SIGNATURE_WINDOW_MS;
 const utf8 = new TextEncoder();
 const hex = (bytes: ArrayBuffer) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-async function text(request: { method: string; target: string; body: string }, timestamp: string, nonce: string): Promise<Uint8Array<ArrayBuffer>> {
+async function text(
+  request: { method: string; target: string; body: string },
+  timestamp: string,
+  nonce: string,
+): Promise<Uint8Array<ArrayBuffer>> {
   const body = hex(await crypto.subtle.digest("SHA-256", utf8.encode(request.body)));
   return utf8.encode(["v1", request.method, request.target, timestamp, nonce, body].join("\n"));
 }

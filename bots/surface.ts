@@ -1,0 +1,56 @@
+/**
+ * The contract of a surface: a place people talk to errand from. Each has receive.ts (native message → Request),
+ * render.ts (Message → native content, pure) and deliver.ts (writes it and sorts the errors). The session core knows
+ * only what is here, never a surface's own words.
+ */
+import type { View } from "../protocol/view.ts";
+
+/** Addresses that messages link to. They name the session and hold no right. */
+export type Links = { session: string; vscode: string; desktop: string; terminal: string };
+
+/** What errand wants to say in a thread. Rendered again whenever the view changes, until it is frozen. */
+export type Message =
+  /** The living message of a turn, from receipt to end. */
+  | { kind: "progress"; turn: number; view: View; links: Links; now: number }
+  /** The one reply at the end of a turn that says what came of it. Mentions the requester once. */
+  | { kind: "final"; turn: number; view: View; links: Links }
+  /** A question or permission ask; mentions the requester, has buttons, and later shows how it was settled. */
+  | { kind: "ask"; turn: number; ask: string; view: View; links: Links }
+  /** A short remark outside any turn or about one: a place in the queue, a refusal and why. */
+  | { kind: "note"; code: string; text: string; mention: string | null };
+
+/** Native content, JSON-serialisable; only the surface that made it looks inside. */
+export type Content = { [key: string]: unknown };
+
+/** Priority of a write, highest first: asks, then outcomes, errors, receipts, state changes, heartbeats. */
+export const PRIORITIES = ["ask", "final", "note", "receipt", "state", "heartbeat"] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/**
+ * How a write ended. `sent`: applied, `id` names the native message. `wait`: not applied, try again after `ms`;
+ * `method` is set when the limit holds for that method in the whole workspace. `unknown`: it may have been applied (time-out, lost
+ * connection): look before posting again. `refused`: never going to work; `why` is for an operator. `gone`: the native message to edit is not there any more.
+ */
+export type Outcome =
+  | { kind: "sent"; id: string }
+  | { kind: "wait"; ms: number; method: string | null; why: string }
+  | { kind: "unknown"; why: string }
+  | { kind: "refused"; code: string; why: string }
+  | { kind: "gone"; why: string };
+
+/** What became of a look for a message that may have been posted. */
+export type Found = { kind: "found"; id: string } | { kind: "absent" } | Extract<Outcome, { kind: "wait" | "unknown" | "refused" }>;
+
+export interface Surface {
+  readonly name: "slack" | "github" | "page";
+  /** Pure: what the message looks like on this surface. */
+  render(message: Message): Content;
+  /** Posts a new message in the thread, marked with `key` so that `find` can see it. */
+  post(thread: string, key: string, content: Content): Promise<Outcome>;
+  /** Replaces the whole content of a message of ours. */
+  edit(thread: string, id: string, key: string, content: Content): Promise<Outcome>;
+  /** Looks in the thread for a message of ours marked with `key`. `since`: not older than this, ms since 1970. */
+  find(thread: string, key: string, since: number): Promise<Found>;
+  /** The workspace whose limits a write counts against, and the method's name there. */
+  budget(thread: string, write: "post" | "edit" | "find"): { workspace: string; method: string; channel: string };
+}

@@ -1,0 +1,341 @@
+/**
+ * The view: what a person should see of a session now, reduced from its events. Pure; the same in the SessionAgent, in
+ * tests and wherever else events are read. Bounded: only recent turns are kept, long texts are cut at their start.
+ */
+import type { Ask, Failure, FileChange, NumberedEvent, PlanItem, ServiceName, SessionEvent, Tokens } from "./events.ts";
+import type { Options, Person } from "./request.ts";
+
+export const VIEW_VERSION = 1;
+/** Finished turns kept in the view; older ones are in the log. */
+export const TURNS_KEPT = 10;
+/** Characters kept of one text part. */
+const TEXT_KEPT = 100_000;
+/** Text parts kept of one turn: what the agent said between its steps, the last being the answer. */
+const PARTS_KEPT = 12;
+
+export type Phase = { name: string; startedAt: number; ms: number | null; error: string | null };
+export type ServiceView = { state: "starting" | "available" | "restarting" | "unavailable"; reason: string | null };
+export type AskView = Ask & {
+  state: "open" | "settled" | "closed";
+  openedAt: number;
+  settledAt: number | null;
+  by: Person | null;
+  answer: string | null;
+  expired: boolean;
+};
+export type ToolView = { id: string; title: string; tool: string; startedAt: number };
+export type TurnState = "queued" | "starting" | "working" | "waiting" | "stopping" | "done" | "failed" | "stopped" | "withdrawn";
+
+export type TurnView = {
+  id: number;
+  state: TurnState;
+  who: Person;
+  prompt: string;
+  options: Options;
+  contentKey: string;
+  queuedAt: number;
+  startedAt: number | null;
+  /** When the agent took the prompt. */
+  acceptedAt: number | null;
+  endedAt: number | null;
+  plan: PlanItem[];
+  parts: { id: string; text: string; done: boolean }[];
+  thinking: boolean;
+  tools: ToolView[];
+  /** Tool calls finished. */
+  steps: number;
+  lastStep: string | null;
+  files: FileChange[];
+  filesTotal: number;
+  tokens: Tokens | null;
+  cost: number | null;
+  retry: { message: string; nextAt: number } | null;
+  notices: string[];
+  asks: AskView[];
+  failure: Failure | null;
+};
+
+export type SandboxView = {
+  generation: number;
+  state: "none" | "starting" | "connected" | "ready" | "lost";
+  startedAt: number | null;
+  readyMs: number | null;
+  phases: Phase[];
+  services: Partial<Record<ServiceName, ServiceView>>;
+  failure: Failure | null;
+};
+
+export type View = {
+  version: number;
+  /** Number of the last stored event in it. */
+  n: number;
+  id: string;
+  thread: string;
+  createdAt: number;
+  who: Person | null;
+  repository: string | null;
+  base: string | null;
+  branch: string;
+  model: string;
+  sandbox: SandboxView;
+  turns: TurnView[];
+};
+
+/** The view before any event. */
+export function emptyView(): View {
+  return {
+    version: VIEW_VERSION,
+    n: 0,
+    id: "",
+    thread: "",
+    createdAt: 0,
+    who: null,
+    repository: null,
+    base: null,
+    branch: "",
+    model: "",
+    sandbox: { generation: 0, state: "none", startedAt: null, readyMs: null, phases: [], services: {}, failure: null },
+    turns: [],
+  };
+}
+
+/** Whether a turn has come to its end. */
+export const isOver = (state: TurnState): boolean => state === "done" || state === "failed" || state === "stopped" || state === "withdrawn";
+
+/** The turn that runs, if any. */
+export const runningTurn = (view: View): TurnView | undefined => view.turns.find((turn) => !isOver(turn.state) && turn.state !== "queued");
+
+/** The queued turns in their order. */
+export const queuedTurns = (view: View): TurnView[] => view.turns.filter((turn) => turn.state === "queued");
+
+/** What the agent said last: its answer, once the turn is over. */
+export function answerOf(turn: TurnView): string {
+  return turn.parts.findLast((part) => part.text.trim() !== "")?.text ?? "";
+}
+
+/** The view after one event. Changes `view` in place and returns it: the SessionAgent keeps one and applies many. */
+export function apply(view: View, { n, event }: NumberedEvent): View {
+  view.n = Math.max(view.n, n);
+  applyEvent(view, event);
+  return view;
+}
+
+/** Applies an event that has no number yet or never gets one (text in progress). */
+export function applyEvent(view: View, event: SessionEvent): void {
+  if ("turn" in event && event.turn !== null && event.type !== "turn.queued") {
+    const turn = view.turns.find((candidate) => candidate.id === event.turn);
+    if (turn) applyToTurn(turn, event);
+    return;
+  }
+  switch (event.type) {
+    case "session.created":
+      Object.assign(view, {
+        id: event.id,
+        thread: event.thread,
+        createdAt: event.at,
+        who: event.who,
+        repository: event.repository,
+        branch: event.branch,
+        model: event.model,
+      });
+      return;
+    case "session.repository":
+      view.repository = event.repository;
+      view.base = event.base;
+      return;
+    case "turn.queued":
+      view.turns.push(newTurn(event));
+      prune(view);
+      return;
+    case "sandbox.wanted":
+      view.sandbox = { ...emptyView().sandbox, generation: event.generation, state: "starting", startedAt: event.at };
+      return;
+    case "sandbox.connected":
+      if (view.sandbox.state === "starting") view.sandbox.state = "connected";
+      return;
+    case "sandbox.ready":
+      view.sandbox.state = "ready";
+      view.sandbox.readyMs = event.ms;
+      return;
+    case "sandbox.lost":
+      view.sandbox.state = "lost";
+      view.sandbox.failure = event.failure;
+      for (const service of Object.values(view.sandbox.services))
+        Object.assign(service, { state: "unavailable", reason: event.failure.message });
+      return;
+    case "boot.phase":
+      applyPhase(view.sandbox.phases, event);
+      return;
+    case "service.state":
+      view.sandbox.services[event.service] = { state: event.state, reason: event.reason ?? null };
+      return;
+    case "git.ready":
+      view.branch = event.branch;
+      view.base = event.base;
+      return;
+    default:
+      return;
+  }
+}
+
+function applyPhase(phases: Phase[], event: Extract<SessionEvent, { type: "boot.phase" }>): void {
+  let phase = phases.find((candidate) => candidate.name === event.phase);
+  if (!phase) {
+    phase = { name: event.phase, startedAt: event.at, ms: null, error: null };
+    phases.push(phase);
+  }
+  if (event.ms !== undefined) phase.ms = event.ms;
+  phase.error = event.ok === false ? (event.error ?? "failed") : null;
+}
+
+function newTurn(event: Extract<SessionEvent, { type: "turn.queued" }>): TurnView {
+  return {
+    id: event.turn,
+    state: "queued",
+    who: event.who,
+    prompt: event.text,
+    options: event.options,
+    contentKey: event.contentKey,
+    queuedAt: event.at,
+    startedAt: null,
+    acceptedAt: null,
+    endedAt: null,
+    plan: [],
+    parts: [],
+    thinking: false,
+    tools: [],
+    steps: 0,
+    lastStep: null,
+    files: [],
+    filesTotal: 0,
+    tokens: null,
+    cost: null,
+    retry: null,
+    notices: [],
+    asks: [],
+    failure: null,
+  };
+}
+
+function prune(view: View): void {
+  const over = view.turns.filter((turn) => isOver(turn.state));
+  const drop = new Set(over.slice(0, Math.max(0, over.length - TURNS_KEPT)));
+  if (drop.size > 0) view.turns = view.turns.filter((turn) => !drop.has(turn));
+}
+
+function part(turn: TurnView, id: string): { id: string; text: string; done: boolean } {
+  let found = turn.parts.find((candidate) => candidate.id === id);
+  if (!found) {
+    found = { id, text: "", done: false };
+    turn.parts.push(found);
+    if (turn.parts.length > PARTS_KEPT) turn.parts.shift();
+  }
+  return found;
+}
+
+function end(turn: TurnView, state: TurnState, at: number, failure: Failure | undefined): void {
+  if (isOver(turn.state)) return;
+  Object.assign(turn, { state, endedAt: at, failure: failure ?? null, thinking: false, tools: [], retry: null });
+  for (const ask of turn.asks)
+    if (ask.state === "open") Object.assign(ask, { state: "closed", settledAt: at, answer: "ended with its turn" });
+}
+
+/** Back to work, or waiting while an ask is open. A stop that was asked for stays visible until the turn ends. */
+function resume(turn: TurnView): void {
+  if (isOver(turn.state) || turn.state === "stopping") return;
+  turn.state = turn.asks.some((ask) => ask.state === "open") ? "waiting" : "working";
+}
+
+function applyToTurn(turn: TurnView, event: SessionEvent): void {
+  switch (event.type) {
+    case "turn.replaced":
+      turn.prompt = event.text;
+      turn.options = event.options;
+      return;
+    case "turn.withdrawn":
+      end(turn, "withdrawn", event.at, undefined);
+      return;
+    case "turn.started":
+      turn.state = "starting";
+      turn.startedAt = event.at;
+      return;
+    case "turn.accepted":
+      turn.acceptedAt ??= event.at;
+      resume(turn);
+      return;
+    case "turn.stopping":
+      if (!isOver(turn.state)) turn.state = "stopping";
+      return;
+    case "text.delta": {
+      if (isOver(turn.state)) return;
+      const target = part(turn, event.part);
+      if (!target.done) target.text = (target.text + event.text).slice(-TEXT_KEPT);
+      turn.thinking = false;
+      turn.retry = null;
+      return;
+    }
+    case "text.done":
+      Object.assign(part(turn, event.part), { text: event.text.slice(-TEXT_KEPT), done: true });
+      return;
+    case "text.dropped":
+      turn.parts = turn.parts.filter((candidate) => candidate.id !== event.part);
+      return;
+    case "thinking":
+      turn.thinking = event.on;
+      return;
+    case "tool.started":
+      turn.tools = [
+        ...turn.tools.filter((tool) => tool.id !== event.id),
+        { id: event.id, title: event.title, tool: event.tool, startedAt: event.at },
+      ];
+      turn.thinking = false;
+      turn.retry = null;
+      return;
+    case "tool.finished":
+      turn.tools = turn.tools.filter((tool) => tool.id !== event.id);
+      turn.steps += 1;
+      turn.lastStep = event.title;
+      return;
+    case "plan.updated":
+      turn.plan = event.items;
+      return;
+    case "ask.opened":
+      if (turn.asks.some((ask) => ask.id === event.ask.id)) return;
+      turn.asks.push({ ...event.ask, state: "open", openedAt: event.at, settledAt: null, by: null, answer: null, expired: false });
+      resume(turn);
+      return;
+    case "ask.settled": {
+      const ask = turn.asks.find((candidate) => candidate.id === event.id);
+      if (ask?.state === "open")
+        Object.assign(ask, { state: "settled", settledAt: event.at, by: event.by, answer: event.label, expired: event.expired });
+      resume(turn);
+      return;
+    }
+    case "ask.closed": {
+      const ask = turn.asks.find((candidate) => candidate.id === event.id);
+      if (ask?.state === "open") Object.assign(ask, { state: "closed", settledAt: event.at, answer: event.why });
+      resume(turn);
+      return;
+    }
+    case "turn.usage":
+      turn.tokens = event.tokens;
+      turn.cost = event.cost;
+      return;
+    case "turn.retrying":
+      turn.retry = { message: event.message, nextAt: event.nextAt };
+      return;
+    case "turn.notice":
+      turn.notices = [...turn.notices.slice(-4), event.message];
+      return;
+    case "files.changed":
+      turn.files = event.files;
+      turn.filesTotal = event.total;
+      return;
+    case "turn.finished":
+    case "turn.ended":
+      end(turn, event.outcome, event.at, event.failure);
+      return;
+    default:
+      return;
+  }
+}

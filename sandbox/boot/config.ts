@@ -1,0 +1,49 @@
+/**
+ * What the supervisor in a sandbox reads, as one JSON document on its standard input: the session's boot configuration
+ * and where this provider put things. The pipe stays open: its end means that the backend is gone, and the sandbox ends.
+ */
+import { z } from "zod";
+import { BootConfig } from "../../protocol/backend.ts";
+
+/** A TCP port inside that leads to a UNIX socket shared with the host; only where the sandbox has its own network. */
+export const Forward = z.object({ port: z.number().int().min(1).max(65_535), socket: z.string() });
+export type Forward = z.infer<typeof Forward>;
+
+/** A port on 127.0.0.1 for each part. Fixed in a network namespace (4096, 8080, 6080, 7681, 9000), free ones elsewhere. */
+export const Ports = z.object({
+  opencode: z.number().int(),
+  vscode: z.number().int(),
+  desktop: z.number().int(),
+  terminal: z.number().int(),
+  gateway: z.number().int(),
+});
+export type Ports = z.infer<typeof Ports>;
+
+export const InsideConfig = z.object({
+  boot: BootConfig,
+  ports: Ports,
+  /** X display number, 99 unless the sandbox shares the host's network namespace. */
+  display: z.number().int(),
+  paths: z.object({
+    /** HOME of the agent; kept over sleeping and waking. */
+    home: z.string(),
+    /** The repository's checkout, the same absolute path in every sandbox of a session. */
+    workspace: z.string(),
+    /** Sockets and other things of this generation only. */
+    run: z.string(),
+    /** Read-only: bundled supervisor, gateway, runner, desktop, and OpenCode's configuration folder. */
+    runtime: z.string(),
+    /** Read-only: installed parts, as sandbox/image/ lays them out. */
+    parts: z.string(),
+  }),
+  /** The Worker's origin as reached from inside, for the runner and the model route. */
+  workerUrl: z.string(),
+  /** The gateway's public origin, where known at the start. */
+  gatewayOrigin: z.string().nullable(),
+  /** UNIX socket on which the gateway also listens for the host's relay, or null. */
+  gatewaySocket: z.string().nullable(),
+  forwards: z.array(Forward),
+  /** `http://127.0.0.1:<port>` of the egress proxy, or null for direct access. */
+  egressProxy: z.string().nullable(),
+});
+export type InsideConfig = z.infer<typeof InsideConfig>;

@@ -1,0 +1,27 @@
+/** What the Worker's routes may ask of a SessionAgent (RPC), so that routes need not know how it is made. */
+import type { ServiceName } from "../../protocol/events.ts";
+import type { Request as Ask } from "../../protocol/request.ts";
+import type { View } from "../../protocol/view.ts";
+
+/** `accepted`: on disk, will be handled. `duplicate`: was here already. `ignored`: nothing to do, and why (such as a reply in a thread without a session). */
+export type Accepted = { status: "accepted" | "duplicate" | "ignored"; why: string | null };
+
+/** Whether a service can be opened now. `starting`: the sandbox was woken; ask again. */
+export type Opening =
+  | { state: "ready"; gatewayOrigin: string }
+  | { state: "starting"; view: View }
+  | { state: "unavailable"; reason: string }
+  | { state: "unknown" };
+
+export interface SessionRpc {
+  /** Returns only after the request is durable. Throws if it could not be stored: then the sender must try again. */
+  accept(request: Ask): Promise<Accepted>;
+  /** Null where no session has been started under this id. */
+  snapshot(): Promise<{ n: number; view: View } | null>;
+  /** Wakes the sandbox if `wake`, and tells whether the service can be opened. */
+  open(service: ServiceName, wake: boolean): Promise<Opening>;
+  /** Whether the token may call the model for this session now; the session's model-call budget is checked here too. */
+  allowModelCall(token: string): Promise<{ ok: true; generation: number } | { ok: false; status: 401 | 410 | 429; why: string }>;
+  /** Events after a number, at most `limit`, oldest first. */
+  eventsAfter(n: number, limit: number): Promise<{ n: number; event: unknown }[]>;
+}
