@@ -1,0 +1,87 @@
+/**
+ * System packages by apt, where this user may install them.
+ */
+import { findCommand, must, run } from "./run.mjs";
+
+/**
+ * Why apt cannot be used here, or how it is called.
+ * @returns {Promise<{ ok: true, prefix: string[] } | { ok: false, reason: string }>}
+ */
+export async function aptAccess() {
+  if (!findCommand("apt-get")) return { ok: false, reason: "this system has no apt-get" };
+  if (process.getuid?.() === 0) return { ok: true, prefix: ["env", "DEBIAN_FRONTEND=noninteractive"] };
+  if (findCommand("sudo") && (await run("sudo", ["-n", "true"])).code === 0)
+    return { ok: true, prefix: ["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive"] };
+  return { ok: false, reason: "installing system packages needs root, and sudo asks for a password here" };
+}
+
+/**
+ * The command that a person would run to install packages.
+ * @param {string[]} packages
+ */
+export function aptCommand(packages) {
+  return `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+}
+
+/**
+ * @param {string[]} prefix
+ * @param {string[]} args
+ */
+function aptGet(prefix, args) {
+  const [command = "apt-get", ...rest] = [...prefix, "apt-get", "-o", "DPkg::Lock::Timeout=300", ...args];
+  return must(command, rest);
+}
+
+/**
+ * Fetches the package lists. Another apt may hold their lock, for which apt has no waiting of its own.
+ * @param {string[]} prefix
+ */
+export async function aptUpdate(prefix) {
+  for (let left = 30; ; left -= 1) {
+    try {
+      return await aptGet(prefix, ["update"]);
+    } catch (error) {
+      if (left === 0 || !/could not get lock/i.test(error.message)) throw error;
+      await new Promise((done) => setTimeout(done, 2000));
+    }
+  }
+}
+
+/**
+ * Which of these packages the configured sources have.
+ * @param {string[]} packages
+ * @returns {Promise<Set<string>>}
+ */
+export async function aptHas(packages) {
+  const { stdout } = await run("apt-cache", ["policy", ...packages], { env: { ...process.env, LC_ALL: "C" } });
+  const found = new Set();
+  let current = "";
+  for (const line of stdout.split("\n")) {
+    const name = line.match(/^(\S+):$/)?.[1];
+    if (name) current = name;
+    const candidate = line.match(/^ {2}Candidate: (.+)$/)?.[1];
+    if (candidate && candidate !== "(none)") found.add(current);
+  }
+  return found;
+}
+
+/**
+ * Installs packages without what they merely recommend.
+ * @param {string[]} prefix
+ * @param {string[]} packages
+ */
+export async function aptInstall(prefix, packages) {
+  if (packages.length > 0) await aptGet(prefix, ["install", "-y", "--no-install-recommends", ...packages]);
+}
+
+/**
+ * Installed versions by package name.
+ * @param {string[]} packages
+ * @returns {Promise<Map<string, string>>}
+ */
+export async function installedVersions(packages) {
+  if (!findCommand("dpkg-query")) return new Map();
+  const { stdout } = await run("dpkg-query", ["-W", "-f", "${Package}\t${Version}\t${db:Status-Status}\n", ...packages]);
+  const rows = stdout.split("\n").map((line) => line.split("\t"));
+  return new Map(rows.flatMap(([name, version, status]) => (name && version && status === "installed" ? [[name, version]] : [])));
+}
