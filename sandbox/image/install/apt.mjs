@@ -81,7 +81,7 @@ export async function aptInstall(prefix, packages) {
  */
 export async function installedVersions(packages) {
   if (!findCommand("dpkg-query")) return new Map();
-  const { stdout } = await run("dpkg-query", ["-W", "-f", "${Package}\t${Version}\t${db:Status-Status}\n", ...packages]);
+  const { stdout } = await run("dpkg-query", ["-W", "-f", `\${Package}\t\${Version}\t\${db:Status-Status}\n`, ...packages]);
   const rows = stdout.split("\n").map((line) => line.split("\t"));
   return new Map(rows.flatMap(([name, version, status]) => (name && version && status === "installed" ? [[name, version]] : [])));
 }
