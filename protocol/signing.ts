@@ -17,7 +17,7 @@ async function text(
   nonce: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const body = hex(await crypto.subtle.digest("SHA-256", utf8.encode(request.body)));
-  return utf8.encode(["v1", request.method, request.target, timestamp, nonce, body].join("\n"));
+  return new Uint8Array(utf8.encode(["v1", request.method, request.target, timestamp, nonce, body].join("\n")));
 }
 
 const key = (secret: string, use: "sign" | "verify") =>

@@ -9,7 +9,7 @@ export const VIEW_VERSION = 1;
 /** Finished turns kept in the view; older ones are in the log. */
 export const TURNS_KEPT = 10;
 /** Characters kept of one text part. */
-const TEXT_KEPT = 100_000;
+const TEXT_KEPT = 40_000;
 /** Text parts kept of one turn: what the agent said between its steps, the last being the answer. */
 const PARTS_KEPT = 12;
 
@@ -235,7 +235,10 @@ function part(turn: TurnView, id: string): { id: string; text: string; done: boo
 
 function end(turn: TurnView, state: TurnState, at: number, failure: Failure | undefined): void {
   if (isOver(turn.state)) return;
-  Object.assign(turn, { state, endedAt: at, failure: failure ?? null, thinking: false, tools: [], retry: null });
+  // Of a finished turn only the answer is kept: what else was said is in the log.
+  const answer = turn.parts.findLast((part) => part.text.trim() !== "");
+  const parts = answer ? [{ ...answer, done: true }] : [];
+  Object.assign(turn, { state, endedAt: at, failure: failure ?? null, thinking: false, tools: [], retry: null, parts });
   for (const ask of turn.asks)
     if (ask.state === "open") Object.assign(ask, { state: "closed", settledAt: at, answer: "ended with its turn" });
 }

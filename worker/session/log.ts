@@ -1,0 +1,166 @@
+/**
+ * The session's log: events in one order, a batch in one statement, and the view reduced from them. Text in progress
+ * changes the view and reaches viewers, and is stored when it settles, since rows written are the bill.
+ */
+import { isStored, type NumberedEvent, type RunnerEvent, type SessionEvent } from "../../protocol/events.ts";
+import { apply, applyEvent, emptyView, VIEW_VERSION, type View } from "../../protocol/view.ts";
+import type { Tables } from "./schema.ts";
+
+/** Stored events after which the view is saved, so that waking replays few. */
+const SNAPSHOT_EVERY = 500;
+
+export const logTables: Tables = {
+  part: "log",
+  steps: [
+    `CREATE TABLE events (n INTEGER PRIMARY KEY, generation INTEGER NOT NULL, seq INTEGER NOT NULL, data TEXT NOT NULL);
+     CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL, view TEXT NOT NULL)`,
+  ],
+};
+
+export class Log {
+  readonly #sql: SqlStorage;
+  #view: View | undefined;
+  #last: number | undefined;
+  #savedAt = 0;
+  /** Stored since the last `fresh()`, for the viewers. */
+  #fresh: NumberedEvent[] = [];
+  /** Highest runner event number seen, by generation: what was stored, and what only changed the view. */
+  #stored = new Map<number, number>();
+  #received = new Map<number, number>();
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** Number of the last stored event; 0 before the first. */
+  last(): number {
+    this.#last ??= this.#sql.exec<{ n: number | null }>("SELECT max(n) AS n FROM events").one().n ?? 0;
+    return this.#last;
+  }
+
+  /** The view with everything known, text in progress included. Do not change it. */
+  view(): View {
+    if (this.#view) return this.#view;
+    const saved = this.#sql.exec<{ n: number; view: string }>("SELECT n, view FROM snapshot").toArray()[0];
+    const parsed = saved && (JSON.parse(saved.view) as View);
+    const view = parsed?.version === VIEW_VERSION ? parsed : emptyView();
+    this.#savedAt = view.n;
+    for (const { n, event } of this.#read("SELECT n, data FROM events WHERE n > ? ORDER BY n", view.n)) apply(view, { n, event });
+    this.#view = view;
+    return view;
+  }
+
+  *#read(query: string, ...params: number[]): Generator<NumberedEvent> {
+    for (const row of this.#sql.exec<{ n: number; data: string }>(query, ...params))
+      yield { n: row.n, event: JSON.parse(row.data) as SessionEvent };
+  }
+
+  /** Events after `n`, oldest first. */
+  after(n: number, limit: number): NumberedEvent[] {
+    return [...this.#read("SELECT n, data FROM events WHERE n > ? ORDER BY n LIMIT ?", n, limit)];
+  }
+
+  /** Highest number of a runner event of that generation known here now. */
+  received(generation: number): number {
+    return this.#received.get(generation) ?? this.stored(generation);
+  }
+
+  /** Highest number of a runner event of that generation that is stored: what may be acknowledged. */
+  stored(generation: number): number {
+    const known = this.#stored.get(generation);
+    if (known !== undefined) return known;
+    // Read backwards from the newest event: the generation's last one is near the end.
+    const row = this.#sql
+      .exec<{ seq: number }>("SELECT seq FROM events WHERE generation = ? ORDER BY n DESC LIMIT 1", generation)
+      .toArray()[0];
+    const seq = row?.seq ?? 0;
+    this.#stored.set(generation, seq);
+    return seq;
+  }
+
+  /** Stores events of the SessionAgent's own and applies them. */
+  append(events: readonly SessionEvent[]): void {
+    this.#insert(
+      0,
+      events.map((event) => ({ seq: 0, event })),
+    );
+  }
+
+  /**
+   * Takes a contiguous batch from the runner: skips what is known, stores what is to be stored, applies all of it.
+   * Returns the stored events with their numbers and the others, or undefined when events before `first` are missing.
+   */
+  take(generation: number, first: number, items: readonly RunnerEvent[]): { stored: NumberedEvent[]; live: RunnerEvent[] } | undefined {
+    const received = this.received(generation);
+    if (first > received + 1) return undefined;
+    const fresh = items
+      .slice(Math.max(0, received + 1 - first))
+      .map((event, index) => ({ seq: Math.max(first, received + 1) + index, event }));
+    if (fresh.length === 0) return { stored: [], live: [] };
+    const view = this.view();
+    const stored: NumberedEvent[] = [];
+    const live: RunnerEvent[] = [];
+    // In their order: text in progress must be applied before the event that follows it.
+    let run: { seq: number; event: RunnerEvent }[] = [];
+    for (const item of fresh) {
+      if (isStored(item.event)) {
+        run.push(item);
+        continue;
+      }
+      stored.push(...this.#insert(generation, run));
+      run = [];
+      applyEvent(view, item.event);
+      live.push(item.event);
+    }
+    stored.push(...this.#insert(generation, run));
+    this.#received.set(generation, first + items.length - 1);
+    return { stored, live };
+  }
+
+  #insert(generation: number, items: readonly { seq: number; event: SessionEvent }[]): NumberedEvent[] {
+    if (items.length === 0) return [];
+    const view = this.view();
+    const from = this.last() + 1;
+    this.#sql.exec(
+      "INSERT INTO events (n, generation, seq, data) SELECT ?1 + key, ?2, value ->> 's', value ->> 'd' FROM json_each(?3)",
+      from,
+      generation,
+      JSON.stringify(items.map(({ seq, event }) => ({ s: seq, d: JSON.stringify(event) }))),
+    );
+    this.#last = from + items.length - 1;
+    if (generation > 0) this.#stored.set(generation, items.at(-1)?.seq ?? 0);
+    const numbered = items.map(({ event }, index) => ({ n: from + index, event }));
+    for (const each of numbered) apply(view, each);
+    this.#fresh.push(...numbered);
+    if (this.#last - this.#savedAt >= SNAPSHOT_EVERY) this.save();
+    return numbered;
+  }
+
+  /** Saves the view. Text in progress is left out: the runner still holds it and sends it again. */
+  save(): void {
+    const view = this.view();
+    const settled = { ...view, turns: view.turns.map((turn) => ({ ...turn, parts: turn.parts.filter((part) => part.done) })) };
+    this.#sql.exec(
+      "INSERT INTO snapshot (id, n, view) VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET n = excluded.n, view = excluded.view",
+      view.n,
+      JSON.stringify(settled),
+    );
+    this.#savedAt = view.n;
+  }
+
+  /** The events stored since the last call. */
+  fresh(): NumberedEvent[] {
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    return fresh;
+  }
+
+  /** Forgets what memory holds beyond storage, after a transaction was rolled back. */
+  forget(): void {
+    this.#view = undefined;
+    this.#fresh = [];
+    this.#last = undefined;
+    this.#stored.clear();
+    this.#received.clear();
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * The outbox: the messages errand keeps up to date in the session's threads. A row says which message is wanted; its
+ * content is rendered from the view when it is sent, so progress skips states by itself. One write at a time goes out
+ * per session, and each asks the workspace's RateBudget for a permit first.
+ *
+ * Posting cannot be repeated blindly: before a post the row says that one began, and after an unknown outcome (also a
+ * crash) the thread is searched for our key before anything is posted again. Edits send the whole content.
+ */
+import type { Content, Message, Outcome, Surface } from "../../bots/surface.ts";
+import type { View } from "../../protocol/view.ts";
+import { afterAttempt, compareRows, editDue, priorityOf, type Row, urgency } from "./delivery.ts";
+import type { Budget } from "./rate-budget.ts";
+import type { Tables } from "./schema.ts";
+
+export const outboxTables: Tables = {
+  part: "outbox",
+  steps: [
+    `CREATE TABLE outbox (key TEXT PRIMARY KEY, seq INTEGER NOT NULL, open INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID;
+     CREATE TABLE outbox_open (key TEXT PRIMARY KEY) WITHOUT ROWID`,
+  ],
+};
+
+/** What the outbox is handed: everything with an effect comes from outside. */
+export type OutboxPorts = {
+  now: () => number;
+  random: () => number;
+  surfaceOf: (thread: string) => Surface | undefined;
+  budgetOf: (workspace: string) => Budget;
+  view: () => View;
+  message: (row: Row, view: View) => Message | undefined;
+  /** Called after a write ended and was stored. */
+  settled: (row: Row) => void;
+  log: (entry: Record<string, unknown>) => void;
+};
+
+export class Outbox {
+  readonly #sql: SqlStorage;
+  readonly #ports: OutboxPorts;
+  #rows: Map<string, Row> | undefined;
+  #sending = false;
+  /** Since when a living message differs from what was sent, by key; after a restart everything is looked at again. */
+  readonly #changed = new Map<string, number>();
+  readonly #urgency = new Map<string, string>();
+
+  constructor(sql: SqlStorage, ports: OutboxPorts) {
+    this.#sql = sql;
+    this.#ports = ports;
+  }
+
+  #open(): Map<string, Row> {
+    if (!this.#rows) {
+      this.#rows = new Map();
+      const now = this.#ports.now();
+      for (const { row } of this.#sql.exec<{ row: string }>("SELECT row FROM outbox_open JOIN outbox USING (key) ORDER BY seq")) {
+        const parsed = JSON.parse(row) as Row;
+        this.#rows.set(parsed.key, parsed);
+        this.#changed.set(parsed.key, now);
+      }
+    }
+    return this.#rows;
+  }
+
+  /** Wants a message. The same key again changes nothing. */
+  want(wanted: Pick<Row, "key" | "thread" | "kind" | "turn" | "ref">): void {
+    if (!this.#ports.surfaceOf(wanted.thread)) return;
+    if (this.#sql.exec("SELECT 1 FROM outbox WHERE key = ?", wanted.key).toArray().length > 0) return;
+    const seq = (this.#sql.exec<{ n: number | null }>("SELECT max(seq) AS n FROM outbox").one().n ?? 0) + 1;
+    const now = this.#ports.now();
+    const row: Row = {
+      ...wanted,
+      seq,
+      frozen: null,
+      sent: null,
+      nativeId: null,
+      postingSince: null,
+      attempts: 0,
+      due: now,
+      sentAt: 0,
+      wantedAt: now,
+      dead: null,
+    };
+    this.#open().set(row.key, row);
+    this.#sql.exec("INSERT INTO outbox (key, seq, open, row) VALUES (?, ?, 1, ?)", row.key, seq, JSON.stringify(row));
+    this.#sql.exec("INSERT INTO outbox_open (key) VALUES (?)", row.key);
+  }
+
+  /** Fixes the last content of a message: the view it shows may be gone later. */
+  freeze(key: string): void {
+    const row = this.#open().get(key);
+    if (!row || row.frozen !== null) return;
+    row.frozen = this.#content(row) ?? row.sent;
+    if (row.frozen === null || (row.frozen === row.sent && !this.#sending)) this.#close(row);
+    else this.#store(row);
+  }
+
+  /** The view changed. */
+  touch(): void {
+    const now = this.#ports.now();
+    for (const row of this.#open().values()) if (row.kind === "progress" && !this.#changed.has(row.key)) this.#changed.set(row.key, now);
+  }
+
+  #store(row: Row): void {
+    this.#sql.exec("UPDATE outbox SET row = ? WHERE key = ?", JSON.stringify(row), row.key);
+  }
+
+  #close(row: Row): void {
+    this.#open().delete(row.key);
+    this.#changed.delete(row.key);
+    this.#urgency.delete(row.key);
+    // The content is not needed any more; that it was wanted is, so that it is not wanted twice.
+    this.#sql.exec("UPDATE outbox SET open = 0, row = ? WHERE key = ?", JSON.stringify({ ...row, sent: null, frozen: null }), row.key);
+    this.#sql.exec("DELETE FROM outbox_open WHERE key = ?", row.key);
+  }
+
+  #content(row: Row): string | undefined {
+    const message = this.#ports.message(row, this.#ports.view());
+    const surface = this.#ports.surfaceOf(row.thread);
+    return message && surface ? JSON.stringify(surface.render(message)) : undefined;
+  }
+
+  #urgent(row: Row): boolean {
+    const view = this.#ports.view();
+    const turn = view.turns.find((candidate) => candidate.id === row.turn);
+    return turn !== undefined && this.#urgency.get(row.key) !== urgency(view, turn);
+  }
+
+  #dueOf(row: Row): number | undefined {
+    if (row.kind !== "progress" || row.nativeId === null) return row.sent === null || row.frozen !== row.sent ? row.due : undefined;
+    const turn = this.#ports.view().turns.find((candidate) => candidate.id === row.turn);
+    if (!turn) return row.due;
+    return editDue(row, turn, this.#changed.get(row.key), this.#changed.has(row.key) && this.#urgent(row));
+  }
+
+  /** When the next write may go out, ms since 1970. While one is on its way: a deadman's time. */
+  nextDue(): number | undefined {
+    if (this.#sending) return this.#ports.now() + 30_000;
+    const dues = [...this.#open().values()].map((row) => this.#dueOf(row)).filter((due) => due !== undefined);
+    return dues.length > 0 ? Math.min(...dues) : undefined;
+  }
+
+  /** Sends what is due, one write at a time, until nothing is. Never throws. */
+  async pump(): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      for (let row = this.#next(); row; row = this.#next()) {
+        await this.#send(row);
+        this.#ports.settled(row);
+      }
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  #next(): Row | undefined {
+    const now = this.#ports.now();
+    const due = [...this.#open().values()].filter((row) => (this.#dueOf(row) ?? Number.POSITIVE_INFINITY) <= now).sort(compareRows);
+    for (const row of due) {
+      const content = row.frozen ?? this.#content(row);
+      if (content !== undefined && content !== row.sent) return row;
+      // Nothing to show after all: what changed is not visible here.
+      this.#changed.delete(row.key);
+      this.#remember(row);
+      if (content === undefined || row.frozen !== null) this.#close(row);
+      else row.sentAt = now;
+    }
+    return undefined;
+  }
+
+  #remember(row: Row): void {
+    const view = this.#ports.view();
+    const turn = view.turns.find((candidate) => candidate.id === row.turn);
+    if (turn) this.#urgency.set(row.key, urgency(view, turn));
+  }
+
+  async #send(row: Row): Promise<void> {
+    const { now, random, log } = this.#ports;
+    const surface = this.#ports.surfaceOf(row.thread);
+    const content = row.frozen ?? this.#content(row);
+    if (!surface || content === undefined) return this.#close(row);
+    const look = row.nativeId === null && row.postingSince !== null;
+    const write = look ? "find" : row.nativeId === null ? "post" : "edit";
+    const { workspace, method, channel } = surface.budget(row.thread, write);
+    const budget = this.#ports.budgetOf(workspace);
+    const waitMs = await budget.take({ method, channel, priority: priorityOf(row, this.#urgent(row)) }).catch(() => 1_000);
+    if (waitMs > 0) {
+      // Kept in memory only: a permit refused is not worth a row, and after a restart one is asked for again.
+      row.due = now() + waitMs;
+      return;
+    }
+    const outcome = await this.#write(surface, row, write, content);
+    if (outcome.kind === "wait" && outcome.method !== null)
+      await budget.penalise({ method: outcome.method, ms: outcome.ms }).catch(() => undefined);
+    if (this.#rows?.get(row.key) !== row) return;
+    Object.assign(row, afterAttempt(row, content, outcome, now(), random()));
+    if (outcome.kind === "sent") {
+      this.#changed.delete(row.key);
+      this.#remember(row);
+    } else log({ message: "not delivered", key: row.key, outcome: outcome.kind, why: outcome.why, attempts: row.attempts });
+    if (row.dead !== null || (row.frozen !== null && row.frozen === row.sent) || (row.kind === "note" && row.sent !== null))
+      this.#close(row);
+    else this.#store(row);
+  }
+
+  async #write(surface: Surface, row: Row, write: "find" | "post" | "edit", content: string): Promise<Outcome> {
+    try {
+      if (write === "edit" && row.nativeId !== null)
+        return await surface.edit(row.thread, row.nativeId, row.key, JSON.parse(content) as Content);
+      if (write === "find") {
+        const found = await surface.find(row.thread, row.key, row.postingSince ?? 0);
+        // What was posted then may be older than what is wanted now: an edit follows if they differ.
+        if (found.kind === "found") return this.#found(row, found.id);
+        if (found.kind !== "absent") return found.kind === "unknown" ? { kind: "unknown", why: found.why } : found;
+        row.postingSince = null;
+      }
+      row.postingSince = this.#ports.now();
+      this.#store(row);
+      return await surface.post(row.thread, row.key, JSON.parse(content) as Content);
+    } catch (error) {
+      return { kind: "unknown", why: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  #found(row: Row, id: string): Outcome {
+    row.nativeId = id;
+    row.postingSince = null;
+    return { kind: "wait", ms: 0, method: null, why: "found after an unknown outcome; brought up to date next" };
+  }
+
+  /** Messages that were given up, for the session page. */
+  undelivered(): { key: string; why: string }[] {
+    return this.#sql
+      .exec<{ row: string }>("SELECT row FROM outbox WHERE open = 0")
+      .toArray()
+      .map(({ row }) => JSON.parse(row) as Row)
+      .flatMap((row) => (row.dead === null ? [] : [{ key: row.key, why: row.dead }]));
+  }
+
+  /** Forgets what memory holds beyond storage, after a transaction was rolled back. */
+  forget(): void {
+    this.#rows = undefined;
+  }
+}

@@ -1,0 +1,40 @@
+/** Tells the registry in D1 what a list of sessions shows. Best effort: the truth is here, and a later change tells it again. */
+import { parseThreadKey } from "../../protocol/thread.ts";
+import { runningTurn, type View } from "../../protocol/view.ts";
+import { registerSession } from "../db/registry.ts";
+
+export class Registry {
+  readonly #db: D1Database | undefined;
+  readonly #report: (entry: Record<string, unknown>) => void;
+  #told = "";
+
+  constructor(db: D1Database | undefined, report: (entry: Record<string, unknown>) => void) {
+    this.#db = db;
+    this.#report = report;
+  }
+
+  /** The session changed. Writes only when something that a list shows did. */
+  touch(view: View, now: number): void {
+    if (!this.#db || view.id === "") return;
+    const turn = runningTurn(view) ?? view.turns.at(-1);
+    const state = turn?.state ?? "done";
+    const row = {
+      id: view.id,
+      thread: view.thread,
+      surface: parseThreadKey(view.thread)?.surface ?? "page",
+      repository: view.repository,
+      title: (view.turns[0]?.prompt ?? "").slice(0, 200),
+      createdAt: view.createdAt,
+      updatedAt: now,
+      state,
+    };
+    const told = JSON.stringify([row.state, row.title, row.repository]);
+    if (told === this.#told || (now - this.#toldAt < GAP_MS && turn && !isOver(turn.state) && this.#told !== "" && answerOf(turn) !== ""))
+      return;
+    this.#told = told;
+    registerSession(this.#db, row).catch((error: unknown) => {
+      this.#told = "";
+      this.#report({ message: "registry not told", error: error instanceof Error ? error.message : String(error) });
+    });
+  }
+}

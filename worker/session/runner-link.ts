@@ -1,0 +1,164 @@
+/**
+ * The link to the runner: commands that it has not acknowledged are kept and sent again on every connection; events it
+ * sends are taken once, in order. Only a socket of the newest generation is heard.
+ */
+
+import type { RunnerEvent } from "../../protocol/events.ts";
+import { CLOSE_FENCED, type Command, FromRunner, MAX_FRAME, PING, PONG, type ToRunner } from "../../protocol/runner.ts";
+import type { Log } from "./log.ts";
+import type { Tables } from "./schema.ts";
+
+export const RUNNER = "runner";
+
+export const linkTables: Tables = {
+  part: "link",
+  steps: [
+    "CREATE TABLE commands (seq INTEGER PRIMARY KEY, command TEXT NOT NULL)",
+    "CREATE TABLE commands_last (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL)",
+  ],
+};
+
+type Attachment = { generation: number; greeted: boolean };
+
+export type LinkPorts = {
+  gatewayOrigin: () => string | null;
+  /** Stores and applies a batch, with all that follows from it, in one transaction. Undefined: events are missing before `first`. */
+  take: (generation: number, first: number, items: readonly RunnerEvent[]) => boolean;
+  connected: (generation: number) => void;
+  log: (entry: Record<string, unknown>) => void;
+};
+
+export class RunnerLink {
+  readonly #ctx: DurableObjectState;
+  readonly #log: Log;
+  readonly #ports: LinkPorts;
+
+  constructor(ctx: DurableObjectState, log: Log, ports: LinkPorts) {
+    this.#ctx = ctx;
+    this.#log = log;
+    this.#ports = ports;
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+  }
+
+  /** Takes the socket of the newest generation's runner; an older socket of it is closed. */
+  connect(generation: number): Response {
+    for (const old of this.#ctx.getWebSockets(RUNNER)) this.#close(old, "another connection of this generation took its place", false);
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.#ctx.acceptWebSocket(server, [RUNNER]);
+    server.serializeAttachment({ generation, greeted: false } satisfies Attachment);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  #socket(): WebSocket | undefined {
+    return this.#ctx
+      .getWebSockets(RUNNER)
+      .find((socket) => socket.readyState === WebSocket.OPEN && (socket.deserializeAttachment() as Attachment).greeted);
+  }
+
+  /** When the connected runner last pinged, ms since 1970. */
+  lastPing(): number | undefined {
+    const socket = this.#socket();
+    return socket && this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime();
+  }
+
+  isConnected(): boolean {
+    return this.#socket() !== undefined;
+  }
+
+  /** Whether this socket is the one that is heard. */
+  isCurrent(socket: WebSocket): boolean {
+    return this.#socket() === socket;
+  }
+
+  /** Handles a frame. A frame that is not one of the protocol's is logged and the socket closed. */
+  receive(socket: WebSocket, text: string, generation: number): void {
+    const attachment = socket.deserializeAttachment() as Attachment;
+    if (attachment.generation !== generation) return this.#close(socket, `generation ${attachment.generation} is over`, true);
+    const parsed = text.length <= MAX_FRAME ? FromRunner.safeParse(parseJson(text)) : undefined;
+    if (!parsed?.success) {
+      this.#ports.log({ message: "frame refused", why: parsed?.error.issues[0]?.message ?? "too long", length: text.length });
+      return socket.close(1007, "not a frame of this protocol");
+    }
+    const frame = parsed.data;
+    if (frame.t === "hello") {
+      socket.serializeAttachment({ generation, greeted: true } satisfies Attachment);
+      this.#acknowledged(frame.commands);
+      this.#send(socket, { t: "welcome", received: this.#log.received(generation), gatewayOrigin: this.#ports.gatewayOrigin() });
+      for (const { seq, command } of this.#pending()) this.#send(socket, { t: "command", seq, command });
+      this.#ports.connected(generation);
+      return;
+    }
+    if (!attachment.greeted) return socket.close(1002, "hello comes first");
+    if (frame.t === "ack") return this.#acknowledged(frame.commands);
+    const before = this.#log.stored(generation);
+    if (!this.#ports.take(generation, frame.first, frame.items))
+      return this.#send(socket, { t: "resend", from: this.#log.received(generation) + 1 });
+    const stored = this.#log.stored(generation);
+    // The output gate holds this frame back until the rows are durable. A replay is acknowledged again.
+    if (stored > before || frame.first <= before) this.#send(socket, { t: "ack", events: stored });
+  }
+
+  #pending(): { seq: number; command: Command }[] {
+    return this.#ctx.storage.sql
+      .exec<{ seq: number; command: string }>("SELECT seq, command FROM commands ORDER BY seq")
+      .toArray()
+      .map((row) => ({ seq: row.seq, command: JSON.parse(row.command) as Command }));
+  }
+
+  #acknowledged(seq: number): void {
+    this.#ctx.storage.sql.exec("DELETE FROM commands WHERE seq <= ?", seq);
+  }
+
+  /** Keeps a command until the runner has acknowledged it, and sends it if it is connected. */
+  command(command: Command): void {
+    const sql = this.#ctx.storage.sql;
+    const { seq } = sql
+      .exec<{ seq: number }>("INSERT INTO commands_last (id, seq) VALUES (1, 1) ON CONFLICT DO UPDATE SET seq = seq + 1 RETURNING seq")
+      .one();
+    sql.exec("INSERT INTO commands (seq, command) VALUES (?, ?)", seq, JSON.stringify(command));
+    const socket = this.#socket();
+    if (socket) this.#send(socket, { t: "command", seq, command });
+  }
+
+  /** Takes back what was not delivered for a turn that is over. */
+  drop(turn: number): void {
+    this.#ctx.storage.sql.exec("DELETE FROM commands WHERE command ->> 'turn' = ? AND command ->> 'do' <> 'stop'", turn);
+  }
+
+  /** Tells the runner how browsers reach the gateway. */
+  tellGateway(origin: string): void {
+    const socket = this.#socket();
+    if (socket) this.#send(socket, { t: "gateway", origin });
+  }
+
+  /** Ends all connections; `fenced`: their generation is over and they must not come back. */
+  disconnect(reason: string, fenced: boolean): void {
+    for (const socket of this.#ctx.getWebSockets(RUNNER)) this.#close(socket, reason, fenced);
+  }
+
+  #close(socket: WebSocket, reason: string, fenced: boolean): void {
+    if (fenced) this.#send(socket, { t: "bye", reason });
+    socket.serializeAttachment({ generation: -1, greeted: false } satisfies Attachment);
+    try {
+      socket.close(fenced ? CLOSE_FENCED : 1012, reason.slice(0, 120));
+    } catch {
+      // Already closed.
+    }
+  }
+
+  #send(socket: WebSocket, frame: ToRunner): void {
+    try {
+      socket.send(JSON.stringify(frame));
+    } catch {
+      // A lost connection comes back, and what it lacks is sent again.
+    }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

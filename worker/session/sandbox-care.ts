@@ -1,0 +1,293 @@
+/**
+ * Looks after the session's sandbox: does what `step` decides, with the backend, and fences what is over. Correctness
+ * rests on the generation number and its tokens, not on any of these calls succeeding.
+ */
+import type { BootConfig, EnsureBody, SandboxView } from "../../protocol/backend.ts";
+import type { Failure, RunnerEvent } from "../../protocol/events.ts";
+import { parseGrantKey, publicGrantKey } from "../auth/grants.ts";
+import type { Settings } from "../settings.ts";
+import { type Answer, type BackendPorts, deleteSandbox, ensureSandbox, getSandbox } from "./backend-client.ts";
+import type { Conversation } from "./conversation.ts";
+import type { Log } from "./log.ts";
+import type { RunnerLink } from "./runner-link.ts";
+import {
+  CLICK_KEEPS_MS,
+  lossOf,
+  MAX_FAILURES,
+  nextStep,
+  RECONNECT_MS,
+  retryAfterMs,
+  type Sandbox,
+  type SandboxState,
+  step,
+} from "./sandbox.ts";
+import type { Turns } from "./turns.ts";
+
+/** While a sandbox boots or its runner is away, the backend is asked this often, in ms. */
+const CHECK_EVERY_MS = 5_000;
+/** How long an unanswered start waits before it is repeated, in ms: the call's own limit and a little. */
+const ENSURE_AGAIN_MS = 35_000;
+
+export type CarePorts = {
+  sessionId: () => string;
+  settings: Settings;
+  now: () => number;
+  fetch: typeof fetch;
+  /** Called after something came back from outside. */
+  again: () => void;
+  report: (entry: Record<string, unknown>) => void;
+};
+
+export class SandboxCare {
+  readonly #parts: { sandbox: Sandbox; link: RunnerLink; log: Log; turns: Turns; conversation: Conversation };
+  readonly #ports: CarePorts;
+  #calling = false;
+
+  constructor(parts: { sandbox: Sandbox; link: RunnerLink; log: Log; turns: Turns; conversation: Conversation }, ports: CarePorts) {
+    this.#parts = parts;
+    this.#ports = ports;
+  }
+
+  #wanted(sandbox: SandboxState, now: number): boolean {
+    return this.#parts.turns.open().length > 0 || sandbox.wantedUntil > now;
+  }
+
+  nextDue(now: number): number | undefined {
+    const sandbox = this.#parts.sandbox.get();
+    const due = nextStep(sandbox, this.#wanted(sandbox, now), now);
+    // One call at a time: its answer reconciles again, and this is for the case that it never comes.
+    return due !== undefined && this.#calling ? Math.max(due, now + ENSURE_AGAIN_MS) : due;
+  }
+
+  /** Somebody clicked a link: the sandbox is wanted for a while, and a breaker is closed again. */
+  clicked(): void {
+    const now = this.#ports.now();
+    const sandbox = this.#parts.sandbox.get();
+    // Written at most once a minute: waiting pages ask every second.
+    if (sandbox.wantedUntil < now + CLICK_KEEPS_MS - 60_000) this.#parts.sandbox.set({ wantedUntil: now + CLICK_KEEPS_MS });
+  }
+
+  /** Decides the next step and starts it. Runs inside reconcile's transaction. */
+  decide(now: number): void {
+    const { sandbox, link } = this.#parts;
+    for (let rounds = 0; rounds < 3; rounds += 1) {
+      const state = sandbox.get();
+      const next = step(state, this.#wanted(state, now), link.lastPing(), now);
+      switch (next) {
+        case "nothing":
+          return;
+        case "reserve":
+          this.#reserve(state, now);
+          continue;
+        case "look":
+          link.disconnect("no sign of life", false);
+          sandbox.set({ state: "away", since: now, nextTry: now });
+          return;
+        case "replace":
+          this.#lost({ code: "sandbox_silent", message: "The sandbox did not answer in time." }, now);
+          continue;
+        case "ensure":
+          if (this.#calling) return;
+          sandbox.set({ nextTry: now + ENSURE_AGAIN_MS });
+          this.#call(state.generation, async () => ensureSandbox(this.#backend(), await this.#body(state.generation)));
+          return;
+        case "check":
+          if (this.#calling) return;
+          sandbox.set({ nextTry: now + CHECK_EVERY_MS });
+          this.#call(state.generation, () => getSandbox(this.#backend(), this.#ports.sessionId(), state.generation));
+          return;
+      }
+    }
+  }
+
+  #reserve(state: SandboxState, now: number): void {
+    const { sandbox, log, link, turns, conversation } = this.#parts;
+    const generation = state.generation + 1;
+    link.disconnect("a newer generation took over", true);
+    sandbox.set({ generation, state: "starting", since: now, sandboxId: null, gatewayOrigin: null, nextTry: now });
+    const running = turns.running();
+    log.append([{ type: "sandbox.wanted", at: now, generation, why: running ? `turn ${running.id}` : "opened by a link" }]);
+    // The prompt of the running turn may have been acknowledged by the sandbox that is gone.
+    if (generation > 1 && running) {
+      link.drop(running.id);
+      conversation.prompt(running.id);
+    }
+  }
+
+  #backend(): BackendPorts {
+    const { settings, fetch, now } = this.#ports;
+    return { url: settings.BACKEND_URL, key: settings.BACKEND_KEY, fetch, now };
+  }
+
+  async #body(generation: number): Promise<EnsureBody> {
+    const { settings } = this.#ports;
+    const grant = parseGrantKey(settings.GRANT_KEY);
+    if (grant.key === null) throw new Error(grant.why);
+    const view = this.#parts.log.view();
+    const base = view.turns.find((turn) => turn.options.branch)?.options.branch ?? null;
+    const config: BootConfig = {
+      session: this.#ports.sessionId(),
+      generation,
+      runnerToken: await this.#token("runner", generation),
+      modelToken: await this.#token("model", generation),
+      workerOrigin: settings.PUBLIC_ORIGIN ?? "",
+      grantKeys: [publicGrantKey(grant.key)],
+      repository: view.repository ? cloneUrl(view.repository, settings.REPOSITORY_BASE_URL) : null,
+      base,
+      branch: view.branch,
+      models: [
+        {
+          id: "main",
+          name: settings.MODEL_NAME ?? "main",
+          context: settings.MODEL_CONTEXT,
+          output: Math.min(32_000, Math.floor(settings.MODEL_CONTEXT / 4)),
+          price: settings.MODEL_PRICE,
+        },
+      ],
+    };
+    return { deployment: settings.DEPLOYMENT ?? "default", config };
+  }
+
+  /** Tokens follow from the session's key: a repeated start hands over the same ones, and none is stored. */
+  async #token(use: "runner" | "model", generation: number): Promise<string> {
+    const key = this.#ports.settings.SESSION_KEY;
+    if (!key) throw new Error("SESSION_KEY is not set");
+    const utf8 = new TextEncoder();
+    const hmac = await crypto.subtle.importKey("raw", utf8.encode(key), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+    const mac = await crypto.subtle.sign("HMAC", hmac, utf8.encode(`${use}:${this.#ports.sessionId()}:${generation}`));
+    return Array.from(new Uint8Array(mac), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  /** Whether this is the token of that generation, compared in constant time. */
+  async isToken(use: "runner" | "model", generation: number, token: string): Promise<boolean> {
+    const utf8 = new TextEncoder();
+    const [given, right] = [utf8.encode(token), utf8.encode(await this.#token(use, generation))];
+    return given.length === right.length && crypto.subtle.timingSafeEqual(given, right);
+  }
+
+  #call(generation: number, work: () => Promise<Answer>): void {
+    if (this.#calling) return;
+    this.#calling = true;
+    void work()
+      .catch(
+        (error: unknown): Answer => ({
+          kind: "error",
+          code: "internal",
+          message: error instanceof Error ? error.message : String(error),
+          retryable: false,
+        }),
+      )
+      .then((answer) => {
+        this.#calling = false;
+        if (this.#parts.sandbox.get().generation === generation) this.#answered(answer);
+        this.#ports.again();
+      });
+  }
+
+  #answered(answer: Answer): void {
+    const { sandbox, link } = this.#parts;
+    const now = this.#ports.now();
+    const state = sandbox.get();
+    const alive = state.state === "connected" || state.state === "ready";
+    if (answer.kind === "view") {
+      if (answer.view.state === "finished" && !alive) return this.#lost(lossOf(answer.view), now);
+      this.#told(answer.view);
+      if (state.state === "starting") sandbox.set({ state: "booting", since: now, nextTry: now + CHECK_EVERY_MS });
+      return;
+    }
+    if (alive) return;
+    if (answer.kind === "none") return state.state === "starting" ? undefined : this.#lost(lossOf(null), now);
+    this.#ports.report({ message: "backend", code: answer.code, why: answer.message });
+    if (answer.code === "generation_ended" || answer.code === "stale_generation" || answer.code === "already_finished")
+      return this.#lost(lossOf(null), now);
+    if (!answer.retryable) return this.#lost({ code: answer.code, message: answer.message }, now, MAX_FAILURES);
+    if (state.state !== "starting") return sandbox.set({ nextTry: now + CHECK_EVERY_MS });
+    const failures = state.failures + 1;
+    if (failures >= MAX_FAILURES) return this.#lost({ code: answer.code, message: answer.message }, now, MAX_FAILURES);
+    sandbox.set({ failures, nextTry: now + retryAfterMs(failures) });
+    link.disconnect("starting again", false);
+  }
+
+  #told(view: SandboxView): void {
+    const { sandbox, link } = this.#parts;
+    const known = sandbox.get().gatewayOrigin;
+    sandbox.set({ sandboxId: view.sandboxId, gatewayOrigin: view.gatewayOrigin ?? known });
+    if (view.gatewayOrigin && view.gatewayOrigin !== known) link.tellGateway(view.gatewayOrigin);
+  }
+
+  /** The generation is over. Its turn goes on in the next one, unless starting failed too often: then it is told. */
+  #lost(failure: Failure, now: number, failuresAtLeast = 0): void {
+    const { sandbox, log, link, turns, conversation } = this.#parts;
+    const state = sandbox.get();
+    link.disconnect("this generation is over", true);
+    if (state.sandboxId) void deleteSandbox(this.#backend(), state.sandboxId);
+    // Failures are counted until a runner is ready: one that was is a fresh start.
+    const failures = Math.max(state.failures + 1, failuresAtLeast);
+    log.append([{ type: "sandbox.lost", at: now, generation: state.generation, failure }]);
+    const broken = failures >= MAX_FAILURES;
+    sandbox.set({
+      state: "none",
+      since: now,
+      sandboxId: null,
+      gatewayOrigin: null,
+      failures: broken ? 0 : failures,
+      nextTry: now + retryAfterMs(failures),
+      ...(broken ? { wantedUntil: 0 } : {}),
+    });
+    const running = turns.running();
+    if (!running) return;
+    if (broken)
+      conversation.end(running.id, "failed", {
+        code: failure.code,
+        message: `The sandbox could not be started. ${failure.message}`,
+        action: "Reply to try again.",
+      });
+    else
+      log.append([
+        {
+          type: "turn.notice",
+          at: now,
+          turn: running.id,
+          code: "sandbox_replaced",
+          message: "The sandbox ended unexpectedly and is being started again; the turn goes on.",
+        },
+      ]);
+  }
+
+  /** The runner of this generation is connected. */
+  connected(generation: number): void {
+    const { sandbox, log } = this.#parts;
+    const state = sandbox.get();
+    if (state.generation !== generation) return;
+    const now = this.#ports.now();
+    if (state.state === "starting" || state.state === "booting") log.append([{ type: "sandbox.connected", at: now, generation }]);
+    const ready = log.view().sandbox.state === "ready";
+    sandbox.set({ state: ready ? "ready" : "connected", since: now, nextTry: 0, ...(ready ? { failures: 0 } : {}) });
+    // Started, but its address is not known: the answer to the start was lost.
+    if (state.gatewayOrigin === null) this.#call(generation, () => getSandbox(this.#backend(), this.#ports.sessionId(), generation));
+  }
+
+  /** What follows from an event of the runner. */
+  follow(event: RunnerEvent): void {
+    if (event.type === "sandbox.ready") this.#parts.sandbox.set({ state: "ready", failures: 0 });
+  }
+
+  /** The runner's connection ended. */
+  away(): void {
+    const { sandbox } = this.#parts;
+    const now = this.#ports.now();
+    const { state } = sandbox.get();
+    if (state === "connected" || state === "ready") sandbox.set({ state: "away", since: now, nextTry: now + RECONNECT_MS });
+  }
+
+  /** After a restart of this object: a runner whose socket is gone is away. */
+  look(): void {
+    if (!this.#parts.link.isConnected()) this.away();
+  }
+}
+
+/** Where `owner/name` is cloned from; a full address stays as it is. */
+export function cloneUrl(repository: string, base: string | null): string {
+  if (/^https?:\/\//.test(repository)) return repository;
+  return `${base ?? "https://github.com"}/${repository}.git`;
+}

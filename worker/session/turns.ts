@@ -1,0 +1,113 @@
+/** Turns: prompts in their order, one running at a time. */
+import type { Options, Person } from "../../protocol/request.ts";
+import type { Tables } from "./schema.ts";
+
+/** The longest a turn may take, in ms, before it is stopped with an honest word. */
+export const TURN_LIMIT_MS = 2 * 3600_000;
+/** After a stop was asked for, the SessionAgent itself ends the turn when the runner has not within this time, in ms. */
+export const STOP_LIMIT_MS = 5_000;
+
+export type Prompt = { who: Person; text: string; options: Options; contentKey: string };
+export type Turn = Prompt & { id: number; state: "queued" | "running" | "over"; startedAt: number | null; stopAt: number | null };
+
+export const turnTables: Tables = {
+  part: "turns",
+  steps: [
+    `CREATE TABLE turns (id INTEGER PRIMARY KEY, state TEXT NOT NULL, body TEXT NOT NULL, started_at INTEGER, stop_at INTEGER);
+     CREATE TABLE turn_open (id INTEGER PRIMARY KEY)`,
+  ],
+};
+
+type Row = { id: number; state: Turn["state"]; body: string; started_at: number | null; stop_at: number | null };
+
+export class Turns {
+  readonly #sql: SqlStorage;
+  /** Turns that are not over, in order; the table `turn_open` names them, so that waking does not read old ones. */
+  #open: Turn[] | undefined;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** Turns that are not over, oldest first. */
+  open(): readonly Turn[] {
+    this.#open ??= this.#sql
+      .exec<Row>("SELECT turns.* FROM turn_open JOIN turns USING (id) ORDER BY id")
+      .toArray()
+      .map((row) => ({
+        ...(JSON.parse(row.body) as Prompt),
+        id: row.id,
+        state: row.state,
+        startedAt: row.started_at,
+        stopAt: row.stop_at,
+      }));
+    return this.#open;
+  }
+
+  running(): Turn | undefined {
+    return this.open().find((turn) => turn.state === "running");
+  }
+
+  queued(): Turn[] {
+    return this.open().filter((turn) => turn.state === "queued");
+  }
+
+  add(prompt: Prompt): number {
+    this.open();
+    const { id } = this.#sql
+      .exec<{ id: number }>("INSERT INTO turns (state, body) VALUES ('queued', ?) RETURNING id", JSON.stringify(prompt))
+      .one();
+    this.#sql.exec("INSERT INTO turn_open (id) VALUES (?)", id);
+    this.#open?.push({ ...prompt, id, state: "queued", startedAt: null, stopAt: null });
+    return id;
+  }
+
+  /** Puts another text in place of a queued prompt's. */
+  replace(id: number, text: string, options: Options): void {
+    const turn = this.#find(id);
+    if (!turn) return;
+    Object.assign(turn, { text, options });
+    const { who, contentKey } = turn;
+    this.#sql.exec("UPDATE turns SET body = ? WHERE id = ?", JSON.stringify({ who, text, options, contentKey } satisfies Prompt), id);
+  }
+
+  start(id: number, now: number): void {
+    const turn = this.#find(id);
+    if (!turn) return;
+    Object.assign(turn, { state: "running", startedAt: now });
+    this.#sql.exec("UPDATE turns SET state = 'running', started_at = ? WHERE id = ?", now, id);
+  }
+
+  /** Remembers that a stop was asked for; it must have happened by `stopAt`. */
+  stopping(id: number, stopAt: number): void {
+    const turn = this.#find(id);
+    if (!turn) return;
+    turn.stopAt = stopAt;
+    this.#sql.exec("UPDATE turns SET stop_at = ? WHERE id = ?", stopAt, id);
+  }
+
+  /** Ends a turn. Returns false if it was over already: then nothing more is to be done about it. */
+  end(id: number): boolean {
+    if (!this.#find(id)) return false;
+    this.#open = this.open().filter((turn) => turn.id !== id);
+    this.#sql.exec("UPDATE turns SET state = 'over' WHERE id = ?", id);
+    this.#sql.exec("DELETE FROM turn_open WHERE id = ?", id);
+    return true;
+  }
+
+  #find(id: number): Turn | undefined {
+    return this.open().find((turn) => turn.id === id);
+  }
+
+  /** Forgets what memory holds beyond storage, after a transaction was rolled back. */
+  forget(): void {
+    this.#open = undefined;
+  }
+
+  /** When the running turn must have stopped, ms since 1970. */
+  nextDue(): number | undefined {
+    const turn = this.running();
+    if (!turn?.startedAt) return undefined;
+    return Math.min(turn.stopAt ?? Number.POSITIVE_INFINITY, turn.startedAt + TURN_LIMIT_MS);
+  }
+}
