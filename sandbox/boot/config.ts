@@ -21,6 +21,8 @@ export type Ports = z.infer<typeof Ports>;
 
 export const InsideConfig = z.object({
   boot: BootConfig,
+  /** When the backend began to start this sandbox, epoch ms. */
+  startedAt: z.number().int().nonnegative(),
   ports: Ports,
   /** X display number, 99 unless the sandbox shares the host's network namespace. */
   display: z.number().int(),

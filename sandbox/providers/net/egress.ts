@@ -1,0 +1,116 @@
+/**
+ * The HTTP proxy through which a sandbox reaches the public network: CONNECT and absolute-form requests. It resolves names
+ * itself and connects to the address it checked, so that a name cannot be looked up again and mean another machine.
+ */
+import { lookup } from "node:dns/promises";
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect, isIP, type Socket } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { Duplex } from "node:stream";
+import { isPublicAddress } from "./addresses.ts";
+import { type Listening, listening, splice } from "./relay.ts";
+import { endToEndHeaders, framing } from "./worker-target.ts";
+
+/** The addresses of a name, in the order to try them; injectable for tests. Throws when there are none. */
+export type Resolve = (name: string) => Promise<string[]>;
+
+const system: Resolve = async (name) => (await lookup(name, { all: true })).map((entry) => entry.address);
+
+/** Time to connect, in ms: long enough for a slow network, short enough that an agent learns of a dead host. */
+const CONNECT_MS = 15_000;
+
+/** The address to connect to, or why there is none. */
+export async function allowedAddress(
+  host: string,
+  resolve: Resolve,
+  own: ReadonlySet<string>,
+): Promise<{ ok: true; address: string } | { ok: false; status: 403 | 502; message: string }> {
+  const name = host.replace(/^\[|\]$/g, "");
+  let addresses: string[];
+  try {
+    addresses = isIP(name) ? [name] : await resolve(name);
+  } catch {
+    return { ok: false, status: 502, message: `the name ${name} was not found` };
+  }
+  const address = addresses.find((one) => isPublicAddress(one) && !own.has(one));
+  if (address === undefined)
+    return { ok: false, status: 403, message: `${name} is not a public address; a sandbox reaches public ones only` };
+  return { ok: true, address };
+}
+
+function ownAddresses(): Set<string> {
+  return new Set(Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map((entry) => entry.address)));
+}
+
+/** `host:port` of a CONNECT request, or null where it is not that. */
+export function parseAuthority(target: string): { host: string; port: number } | null {
+  const found = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(target);
+  const port = Number(found?.[2]);
+  return found?.[1] && port > 0 && port <= 65_535 ? { host: found[1], port } : null;
+}
+
+/** Starts the proxy at `where`. */
+export function egressProxy(where: { path: string } | { host: string; port: number }, resolve: Resolve = system): Promise<Listening> {
+  const server = createServer({ requestTimeout: 0, headersTimeout: 10_000, maxHeaderSize: 32 * 1024 });
+
+  server.on("connect", async (req: IncomingMessage, client: Duplex, head: Buffer) => {
+    client.on("error", () => undefined);
+    const target = parseAuthority(req.url ?? "");
+    if (!target) return void client.end(plain(400, "CONNECT needs host:port"));
+    const found = await allowedAddress(target.host, resolve, ownAddresses());
+    if (!found.ok) return void client.end(plain(found.status, found.message));
+    const upstream = connect({ host: found.address, port: target.port, allowHalfOpen: true });
+    const failed = () => client.end(plain(502, `${target.host}:${target.port} does not answer`));
+    upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error("timeout")));
+    upstream.once("error", failed);
+    upstream.once("connect", () => {
+      upstream.setTimeout(0);
+      upstream.off("error", failed);
+      client.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      if (head.length > 0) upstream.write(head);
+      splice(client as Socket, upstream);
+    });
+    client.on("close", () => upstream.destroy());
+  });
+
+  server.on("request", async (req: IncomingMessage, res: ServerResponse) => {
+    const url = URL.canParse(req.url ?? "") ? new URL(req.url ?? "") : null;
+    const frame = framing(req.headers);
+    if (url?.protocol !== "http:" || !frame)
+      return refuse(res, 400, "this is an HTTP proxy: give it http:// addresses, or CONNECT for others");
+    const found = await allowedAddress(url.hostname, resolve, ownAddresses());
+    if (!found.ok) return refuse(res, found.status, found.message);
+    const upstream = httpRequest({
+      host: found.address,
+      port: url.port || 80,
+      method: req.method ?? "GET",
+      path: `${url.pathname}${url.search}`,
+      headers: [...endToEndHeaders(req.rawHeaders), ...Object.entries(frame), ["Host", url.host]].flat(),
+      agent: false,
+    });
+    upstream.setTimeout(CONNECT_MS, () => {
+      if (upstream.socket?.connecting ?? true) upstream.destroy(new Error("timeout"));
+    });
+    upstream.on("response", (answer) => {
+      const { connection: _, "transfer-encoding": __, "keep-alive": ___, ...headers } = answer.headers;
+      res.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
+      answer.on("error", () => res.destroy());
+      answer.pipe(res);
+    });
+    upstream.on("error", () => (res.headersSent ? res.destroy() : refuse(res, 502, `${url.host} does not answer`)));
+    res.on("close", () => upstream.destroy());
+    req.pipe(upstream);
+  });
+
+  return listening(server, where);
+}
+
+function refuse(res: ServerResponse, status: number, message: string): void {
+  res.writeHead(status, { "content-type": "text/plain; charset=utf-8", connection: "close" });
+  res.end(`errand's proxy: ${message}\n`);
+}
+
+function plain(status: number, message: string): string {
+  const body = `errand's proxy: ${message}\n`;
+  return `HTTP/1.1 ${status} Refused\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`;
+}

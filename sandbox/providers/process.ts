@@ -1,0 +1,90 @@
+/**
+ * Sandboxes that are plain processes of this user, for machines where bubblewrap can't run: free ports instead of fixed
+ * ones, a HOME of their own, and no isolation at all. Chosen only with a warning that is shown wherever one can see it.
+ */
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import type { InsideConfig, Ports } from "../boot/config.ts";
+import { killMarked } from "../boot/marked.ts";
+import { partsReport } from "../image/report.ts";
+import { generations, type Launch } from "./generations.ts";
+import type { Places } from "./places.ts";
+import type { SandboxProvider } from "./provider.ts";
+import { startSupervisor } from "./supervised.ts";
+
+/** What /health and the start say about this provider. */
+export const PROCESS_WARNING =
+  "SANDBOXES ARE NOT ISOLATED: they run as plain processes of this user. The agent can read and change every file of this user, reach " +
+  "every service of this machine and of its network, and see other sandboxes. Use it only with people, repositories and models you trust.";
+
+/** The variable that marks every process of one sandbox, so that all can be found at its end. */
+export const SANDBOX_MARK = "ERRAND_SANDBOX";
+
+/** Ports that were free a moment ago, all different. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ host: "127.0.0.1", port: 0 }, resolve);
+      });
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** An X display number that nobody uses: from 100, since people's own are low, and none of another sandbox of this backend. */
+function freeDisplay(used: ReadonlySet<number>): number {
+  let display = 100;
+  while (used.has(display) || existsSync(`/tmp/.X${display}-lock`) || existsSync(`/tmp/.X11-unix/X${display}`)) display += 1;
+  return display;
+}
+
+/** The provider `process`. `why` says why isolation was not to be had, and is part of the warning. */
+export function processProvider(places: Places, options: { why: string; now: () => number }): SandboxProvider {
+  const displays = new Set<number>();
+  const launch: Launch = async (config, folders, startedAt) => {
+    const [opencode = 0, vscode = 0, desktop = 0, terminal = 0, gateway = 0] = await freePorts(5);
+    const ports: Ports = { opencode, vscode, desktop, terminal, gateway };
+    const display = freeDisplay(displays);
+    displays.add(display);
+    const workspace = join(folders.work, "repo");
+    await mkdir(workspace, { recursive: true });
+    const gatewayOrigin = `http://127.0.0.1:${gateway}`;
+    const inside: InsideConfig = {
+      boot: config,
+      startedAt,
+      ports,
+      display,
+      paths: { home: folders.home, workspace, run: folders.run, runtime: places.runtime, parts: places.parts },
+      workerUrl: places.worker.origin,
+      gatewayOrigin,
+      gatewaySocket: null,
+      forwards: [],
+      egressProxy: null,
+    };
+    const mark = `${config.session}-g${config.generation}`;
+    const node = partsReport(places.parts).node;
+    const started = await startSupervisor({
+      command: [node.available ? node.path : process.execPath, join(places.runtime, "boot.mjs")],
+      cwd: folders.work,
+      env: { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: folders.home, LANG: "C.UTF-8", [SANDBOX_MARK]: mark },
+      options: null,
+      config: inside,
+      log: folders.log,
+      cleanUp: async () => {
+        killMarked(SANDBOX_MARK, mark);
+        displays.delete(display);
+      },
+    });
+    return { ...started, gatewayOrigin };
+  };
+  const warning = options.why ? `${PROCESS_WARNING} Why: ${options.why}` : PROCESS_WARNING;
+  return generations({ name: "process", warning, data: places.data, launch, now: options.now });
+}
