@@ -1,0 +1,76 @@
+/**
+ * The one place where text from people and models becomes text that Slack shows. Nothing that went through here can
+ * mention anyone, be a link in disguise or hide characters.
+ */
+
+/** Terminal colours and cursor movements, which tools print. */
+const TERMINAL = new RegExp(`${String.fromCharCode(27)}\\[[\\d;?]*[ -/]*[@-~]`, "g");
+/**
+ * Characters that are not seen but change what is: controls except tab and newline, format characters (zero-width ones, joiners,
+ * soft hyphens, changes of reading direction, tags) and lone halves of surrogate pairs.
+ */
+const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}]/gu;
+
+/** Text without characters that are not seen. Line ends become `\n`. */
+export function visible(text: string): string {
+  return text.replace(/\r\n?/g, "\n").replace(TERMINAL, "").replace(UNSEEN, "");
+}
+
+const ENTITY: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
+/** Text for any text field of Slack's: mrkdwn, plain text, titles. Slack decodes exactly these three entities. */
+export function escapeText(text: string): string {
+  return visible(text).replace(/[&<>]/g, (character) => ENTITY[character] ?? character);
+}
+
+/** Escaped text of at most `max` characters. What is too long ends in `…`; an entity or a character is never cut in two. */
+export function within(text: string, max: number): string {
+  const clean = visible(text);
+  if (clean.length * 5 <= max) return escapeText(clean);
+  let out = "";
+  for (const character of clean) {
+    const next = ENTITY[character] ?? character;
+    if (out.length + next.length > max) return shorten(out, max);
+    out += next;
+  }
+  return out;
+}
+
+/** Makes room for the mark at the end of an escaped text. */
+function shorten(escaped: string, max: number): string {
+  let end = Math.min(escaped.length, max - 1);
+  const entity = escaped.lastIndexOf("&", end - 1);
+  if (entity >= 0 && entity + 5 > end && escaped.indexOf(";", entity) >= end) end = entity;
+  const last = escaped.charCodeAt(end - 1);
+  if (last >= 0xd800 && last <= 0xdbff) end -= 1;
+  return `${escaped.slice(0, end).trimEnd()}…`;
+}
+
+/** One line of escaped text of at most `max` characters. */
+export function line(text: string, max: number): string {
+  return within(visible(text).replace(/\s+/g, " ").trim(), max);
+}
+
+/** A short text as inline code in mrkdwn. */
+export function code(text: string, max: number): string {
+  const inner = line(text.replaceAll("`", "'"), max);
+  return inner === "" ? "" : `\`${inner}\``;
+}
+
+/**
+ * Markdown for a `markdown` block. Slack reads its own `<…>` tokens there too, in code as well, and decodes entities once
+ * without reading the result again; so `<` is escaped everywhere, and `&` only where it would look like an entity, because
+ * Slack does not decode in the address of a link.
+ */
+export function markdown(text: string): string {
+  return visible(text)
+    .replace(/&(?=(?:amp|lt|gt|#\w{1,8});)/g, "&amp;")
+    .replace(/<(https?:\/\/[^\s<>]{1,2000})>/g, "$1")
+    .replaceAll("<", "&lt;");
+}
+
+/** Mentions a person of a Slack workspace, given as `slack:<team>:<user>`; undefined where it is no such person. */
+export function mention(person: string | null | undefined): string | undefined {
+  const user = /^slack:[A-Z0-9]+:([UW][A-Z0-9]{1,30})$/.exec(person ?? "")?.[1];
+  return user && `<@${user}>`;
+}

@@ -1,0 +1,88 @@
+/** The living message of a turn. Pure. */
+import { isOver, queuedTurns, runningTurn, type TurnView, type View } from "../../protocol/view.ts";
+import type { Message } from "../surface.ts";
+import { actions, type Block, context, LIMIT, type SlackContent, section } from "./blocks.ts";
+import { line, markdown } from "./escape.ts";
+import { count, duration, elapsed, ordinal } from "./format.ts";
+import { buttons, missingLines, repositoryName, whereabouts } from "./place.ts";
+import { tailOfMarkdown } from "./split.ts";
+import { tasksOf } from "./tasks.ts";
+
+/** Characters shown of the text being written. */
+const TAIL = 600;
+
+/** What a turn is at, in one line of plain text. */
+export function titleOf(view: View, turn: TurnView, now: number): string {
+  const since = turn.startedAt ?? turn.queuedAt;
+  const on = view.repository ? ` on ${repositoryName(view.repository)}` : "";
+  const took = duration((turn.endedAt ?? now) - since);
+  const steps = turn.steps > 0 ? ` · ${count(turn.steps, "step")}` : "";
+  switch (turn.state) {
+    case "queued": {
+      const place = queuedTurns(view).findIndex((queued) => queued.id === turn.id) + 1;
+      if (place > 1) return `Queued, ${ordinal(place)} in line`;
+      return runningTurn(view) ? "Queued, next in line" : `Starting${on}`;
+    }
+    case "starting":
+      return `Starting${on} · ${elapsed(now - since)}`;
+    case "working":
+      return `Working${on} · ${elapsed(now - since)}`;
+    case "waiting":
+      return "Waiting for your answer";
+    case "stopping":
+      return "Stopping…";
+    case "done":
+      return `Worked for ${took}${steps}`;
+    case "failed":
+      return `Failed after ${took}${steps}`;
+    case "stopped":
+      return turn.startedAt === null ? "Stopped before it began" : `Stopped after ${took}${steps}`;
+    case "withdrawn":
+      return "Withdrawn: the message was deleted before work began";
+  }
+}
+
+/** What is being written now, as far as it has not ended in a step or an answer. */
+function writing(turn: TurnView): Block[] {
+  if (isOver(turn.state)) return [];
+  const last = turn.parts.findLast((part) => part.text.trim() !== "");
+  if (!last) return [];
+  return [{ type: "markdown", text: markdown(tailOfMarkdown(last.text, TAIL)) }];
+}
+
+function remarks(turn: TurnView, now: number): string[] {
+  const lines = turn.notices.map((notice) => line(notice, 600));
+  if (turn.retry && !isOver(turn.state)) {
+    const wait = turn.retry.nextAt - now;
+    const when = wait > 1_000 ? `, next try in ${elapsed(wait)}` : "";
+    lines.push(`:hourglass_flowing_sand: ${line(turn.retry.message, 900)}${when}`);
+  }
+  return lines;
+}
+
+/** What runs now, where the plan does not say it. */
+function step(turn: TurnView): string {
+  if (isOver(turn.state) || turn.state === "queued") return "";
+  const at = turn.steps > 0 ? `step ${turn.steps + 1}` : "";
+  const now = turn.plan.length > 0 ? (turn.tools[0]?.title ?? (turn.thinking ? "thinking" : (turn.lastStep ?? ""))) : "";
+  return [at, line(now, 300)].filter((part) => part !== "").join(": ");
+}
+
+/** Renders the living message. The content is the same as long as nothing visible changed. */
+export function renderProgress(message: Extract<Message, { kind: "progress" }>, turn: TurnView): SlackContent {
+  const { view, links, now } = message;
+  const title = titleOf(view, turn, now);
+  const tasks = tasksOf(view, turn);
+  const head: Block =
+    tasks.length > 0 ? { type: "plan", title: line(title, LIMIT.title), tasks } : section(`*${line(title, LIMIT.title)}*`);
+  const waiting = turn.state === "queued" && runningTurn(view) ? "It starts when the work before it is done." : "";
+  const where = [...whereabouts(view, turn), step(turn), waiting].filter((part) => part !== "").join(" · ");
+  const blocks = [
+    head,
+    ...writing(turn),
+    ...context(remarks(turn, now)),
+    ...context([where, ...missingLines(view)]),
+    ...actions(`run:${turn.id}:${turn.state}`, buttons(view, turn, links)),
+  ];
+  return { text: line(`${title} · ${where.replaceAll("`", "")}`, LIMIT.text), blocks };
+}
