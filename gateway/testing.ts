@@ -1,7 +1,7 @@
 /** For the tests of this folder: a gateway in this process, a Worker's key, upstreams that write down what reaches them, raw sockets. */
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from "jose";
 import { GRANT_PATH, GRANT_TYP, Service } from "../protocol/grant.ts";
@@ -17,6 +17,7 @@ export const PUBLIC = "https://gate.example";
 export interface Upstream {
   server: Server;
   port: number;
+  sockets: Set<Socket>;
   /** What arrived: `GET /path` of each request and upgrade. */
   seen: string[];
   /** Fields of the last request, as they came. */
@@ -29,6 +30,7 @@ async function startUpstream(name: string): Promise<Upstream> {
   const upstream: Upstream = {
     server: createServer(),
     port: 0,
+    sockets: new Set(),
     seen: [],
     lastFields: [],
     answer: (req, res) => {
@@ -46,6 +48,7 @@ async function startUpstream(name: string): Promise<Upstream> {
     upstream.seen.push(`${req.method} ${req.url}`);
     upstream.lastFields = req.rawHeaders;
   };
+  upstream.server.on("connection", (socket) => upstream.sockets.add(socket));
   upstream.server.on("request", (req, res) => {
     note(req);
     upstream.answer(req, res);
@@ -219,8 +222,8 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
     },
     async close() {
       await gateway.close();
-      for (const { server } of Object.values(upstreams)) {
-        server.closeAllConnections();
+      for (const { server, sockets } of Object.values(upstreams)) {
+        for (const socket of sockets) socket.destroy();
         await new Promise((resolve) => server.close(resolve));
       }
     },
