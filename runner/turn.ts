@@ -1,0 +1,331 @@
+/**
+ * The turn algorithm, as a pure reducer: what OpenCode tells, what its state shows when one looks, what people want and how
+ * time passes become events for the SessionAgent and effects for the caller.
+ *
+ * OpenCode has no single event that ends a turn: `session.idle` comes early, twice, or for the turn before; `session.error`
+ * may be followed by more work. So quiet only plans a look, and the turn ends when a look shows that the session is not at
+ * work and its newest answer is complete. What was observed is in the OpenCode fixtures under test/fixtures/.
+ */
+import type { Failure } from "../protocol/events.ts";
+import { answerAsk, askId, requestOf } from "./asks.ts";
+import type { PersonAnswer } from "./asks.ts";
+import { AGENT_DIED, EMPTY_ANSWER, failureOf, promptLost, stuck } from "./failures.ts";
+import type { Message, MessageInfo, OpenCodeEvent, PermissionRequest, QuestionRequest } from "./opencode-types.ts";
+import { takeDelta, takeMessage, takePart } from "./turn-parts.ts";
+import { change, closeAll, closeAsk, dropOpenTexts, including, look, openAsk, put } from "./turn-state.ts";
+import type { Draft, Effect, Turn } from "./turn-state.ts";
+import type { RunnerEvent } from "../protocol/events.ts";
+
+/** Quiet for this long, in ms, before a look decides: OpenCode says idle between two pieces of work. */
+const QUIET_MS = 300;
+/** A turn that was told to stop is over after this, in ms, whatever OpenCode says; people were promised two seconds. */
+const STOP_MS = 1_500;
+/** An unfinished answer while OpenCode is idle means that its process lost the work, after this long in ms. */
+const LOST_MS = 3_000;
+/** A prompt that was accepted shows in the transcript within this, in ms. */
+const PROMPT_MS = 5_000;
+/** After this much silence, in ms, a look makes sure that no event was missed. */
+const SILENT_LOOK_MS = 15_000;
+/** Silence that is told to people, and silence after which the turn is given up unless a tool runs; ms. */
+const STUCK_MS = 600_000;
+const GIVE_UP_MS = 1_800_000;
+
+/** What OpenCode's state showed. `startedAt`: when reading began. */
+export type Snapshot = {
+  token: number;
+  startedAt: number;
+  busy: boolean;
+  messages: readonly Message[];
+  /** Messages of subagents; only in a full look. */
+  children: readonly Message[];
+  questions: readonly QuestionRequest[];
+  permissions: readonly PermissionRequest[];
+  /** Answers that an earlier runner process had collected for a request with several questions. */
+  answers: ReadonlyMap<string, readonly (readonly string[])[]>;
+};
+
+/** What can happen to a turn. */
+export type Input =
+  | { type: "event"; event: OpenCodeEvent }
+  | { type: "snapshot"; snapshot: Snapshot }
+  | { type: "stop" }
+  | { type: "answer"; answer: PersonAnswer }
+  /** OpenCode's process ended. */
+  | { type: "down" }
+  /** OpenCode could not be reached for so long that the turn is given up. */
+  | { type: "lost"; failure: Failure }
+  | { type: "tick" };
+
+/** What came of an input. */
+export type Step = { turn: Turn; events: readonly RunnerEvent[]; effects: readonly Effect[] };
+
+/** One step of the turn at `now` (epoch ms). A turn that is over changes no more. */
+export function step(turn: Turn, input: Input, now: number): Step {
+  const draft: Draft = { turn, now, events: [], effects: [] };
+  if (!turn.over) apply(draft, input);
+  return { turn: draft.turn, events: draft.events, effects: draft.effects };
+}
+
+function apply(draft: Draft, input: Input): void {
+  switch (input.type) {
+    case "event":
+      return takeEvent(draft, input.event);
+    case "snapshot":
+      return takeSnapshot(draft, input.snapshot);
+    case "stop":
+      return stop(draft);
+    case "answer":
+      return answer(draft, input.answer);
+    case "down":
+      if (draft.turn.downAt !== null) return;
+      change(draft, { downAt: draft.now, token: draft.turn.token + 1, idleSince: null });
+      dropOpenTexts(draft);
+      closeAll(draft, "The agent process stopped.");
+      if (draft.turn.ending !== null) finish(draft, draft.turn.ending.outcome, draft.turn.ending.failure);
+      return;
+    case "lost":
+      return finish(draft, "failed", input.failure);
+    case "tick":
+      return tick(draft);
+  }
+}
+
+function takeEvent(draft: Draft, event: OpenCodeEvent): void {
+  const { turn, now } = draft;
+  const session = sessionOf(event);
+  if (session !== undefined && turn.tree.has(session)) change(draft, { lastEventAt: now, stuckToldAt: null });
+  switch (event.type) {
+    case "session.created": {
+      const { id, parentID } = event.properties.info;
+      if (parentID !== undefined && turn.tree.has(parentID)) change(draft, { tree: including(turn.tree, id) });
+      return;
+    }
+    case "session.status":
+      return takeStatus(draft, event.properties.sessionID, event.properties.status);
+    case "session.idle":
+      if (event.properties.sessionID === turn.root) look(draft, QUIET_MS);
+      return;
+    case "session.error":
+      if (session !== turn.root || event.properties.error === undefined) return;
+      // The first one is the cause; a second one repeats it with a stack trace. With an unknown agent nothing else follows.
+      if (turn.error === null) change(draft, { error: event.properties.error });
+      return look(draft, 1_000);
+    case "message.updated":
+      return takeMessage(draft, event.properties.info);
+    case "message.part.updated":
+      return takePart(draft, event.properties.part);
+    case "message.part.delta":
+      return takeDelta(draft, event.properties);
+    case "permission.asked":
+      if (turn.tree.has(event.properties.sessionID)) openPermission(draft, event.properties);
+      return;
+    case "question.asked":
+      if (turn.tree.has(event.properties.sessionID)) openQuestion(draft, event.properties, []);
+      return;
+    case "permission.replied":
+      return closeAsk(draft, event.properties.requestID, event.properties.reply === "reject" ? "rejected" : "allowed");
+    case "question.replied":
+      return closeAsk(draft, event.properties.requestID, "answered");
+    case "question.rejected":
+      return closeAsk(draft, event.properties.requestID, "rejected");
+    case "todo.updated":
+      if (session !== turn.root) return;
+      draft.events.push({
+        type: "plan.updated",
+        at: now,
+        turn: turn.turn,
+        items: event.properties.todos.slice(0, 100).map((todo) => ({ text: todo.content.slice(0, 2_000), status: todo.status })),
+      });
+  }
+}
+
+function sessionOf(event: OpenCodeEvent): string | undefined {
+  if (event.type === "session.created") return event.properties.info.id;
+  if (event.type === "message.updated") return event.properties.info.sessionID;
+  if (event.type === "message.part.updated") return event.properties.part.sessionID;
+  return event.properties.sessionID;
+}
+
+function takeStatus(draft: Draft, session: string, status: Extract<OpenCodeEvent, { type: "session.status" }>["properties"]["status"]): void {
+  const { turn, now } = draft;
+  if (!turn.tree.has(session)) return;
+  if (status.type === "idle") return session === turn.root ? look(draft, QUIET_MS) : undefined;
+  if (session === turn.root) change(draft, { token: turn.token + 1, idleSince: null });
+  if (status.type === "busy") return;
+  // The retry starts new parts in the same message; the old ones stay empty in OpenCode's storage.
+  dropOpenTexts(draft, session);
+  draft.events.push({
+    type: "turn.retrying",
+    at: now,
+    turn: turn.turn,
+    attempt: Math.trunc(status.attempt),
+    message: status.message.slice(0, 300),
+    nextAt: Math.max(0, Math.round(status.next)),
+  });
+}
+
+function openPermission(draft: Draft, shown: PermissionRequest): void {
+  openAsk(draft, { kind: "permission", request: shown.id, session: shown.sessionID, openedAt: draft.now, shown });
+}
+
+function openQuestion(draft: Draft, shown: QuestionRequest, answers: readonly (readonly string[])[]): void {
+  openAsk(draft, { kind: "question", request: shown.id, session: shown.sessionID, openedAt: draft.now, shown, answers });
+}
+
+function takeSnapshot(draft: Draft, snapshot: Snapshot): void {
+  const { downAt } = draft.turn;
+  if (downAt !== null && snapshot.startedAt < downAt) return;
+  // It answers again: this is another process than the one that took the prompt.
+  const restarted = downAt !== null;
+  change(draft, { downAt: null });
+  for (const message of [...snapshot.messages, ...snapshot.children]) {
+    // As in the stream: a message, its parts, then its completion, which is judged by the parts.
+    const { id, time } = message.info;
+    if (!draft.turn.messages.has(id)) takeMessage(draft, { ...message.info, time: { created: time.created } });
+    for (const part of message.parts) takePart(draft, part);
+    takeMessage(draft, message.info);
+  }
+  reconcileAsks(draft, snapshot);
+  if (draft.turn.over || snapshot.busy || (snapshot.token !== draft.turn.token && !restarted)) {
+    if (draft.turn.ending !== null && snapshot.busy) look(draft, 150);
+    return;
+  }
+  decide(draft, restarted);
+}
+
+function reconcileAsks(draft: Draft, snapshot: Snapshot): void {
+  const pending = new Set([...snapshot.permissions, ...snapshot.questions].map((request) => request.id));
+  for (const ask of draft.turn.asks.values()) {
+    // One that was opened while the state was being read may be missing in it.
+    if (!pending.has(ask.request) && ask.openedAt < snapshot.startedAt) closeAsk(draft, ask.request, "no longer open");
+  }
+  // After an abort they stay listed until they are rejected; nobody waits for them.
+  if (draft.turn.ending !== null || !snapshot.busy) return;
+  for (const request of snapshot.permissions) if (draft.turn.tree.has(request.sessionID)) openPermission(draft, request);
+  for (const request of snapshot.questions) {
+    if (draft.turn.tree.has(request.sessionID)) openQuestion(draft, request, snapshot.answers.get(request.id) ?? []);
+  }
+}
+
+/** OpenCode is not at work: is the turn over, about to begin, or lost? */
+function decide(draft: Draft, restarted: boolean): void {
+  const { turn, now } = draft;
+  const answers = [...turn.messages.values()].filter((info) => info.sessionID === turn.root && info.role === "assistant" && info.summary !== true);
+  const newest = answers.at(-1);
+  if (turn.ending !== null) {
+    if (newest?.time.completed !== undefined || now - turn.ending.at > STOP_MS / 2) finish(draft, turn.ending.outcome, turn.ending.failure);
+    else look(draft, 150);
+    return;
+  }
+  const idleSince = turn.idleSince ?? now;
+  change(draft, { idleSince });
+  const asked = [...turn.messages.values()].findLast((info) => info.sessionID === turn.root && info.role === "user");
+  // A prompt that joined the turn a moment ago is taken up at once, or not at all.
+  const unanswered = newest !== undefined && asked !== undefined && asked.time.created > newest.time.created && turn.error === null;
+  // A process that died between two steps leaves a complete answer that asked for tools.
+  const cut = restarted && (unanswered || newest?.finish === "tool-calls" || newest?.finish === "unknown");
+  if (newest?.time.completed !== undefined && !cut && (!unanswered || now - idleSince > LOST_MS)) return conclude(draft, newest);
+  if (newest === undefined && turn.error !== null) return finish(draft, "failed", failureOf(turn.error));
+  if (newest === undefined && asked === undefined) {
+    if (now - turn.since > PROMPT_MS) return finish(draft, "failed", promptLost("it is not in the agent's transcript."));
+    return look(draft, 500);
+  }
+  if (restarted || now - idleSince > LOST_MS) return goOn(draft);
+  look(draft, 500);
+}
+
+/** OpenCode's process lost the work: nothing is finalised and nothing resumes by itself, so it is prompted to go on, once. */
+function goOn(draft: Draft): void {
+  const deaths = draft.turn.deaths + 1;
+  dropOpenTexts(draft);
+  closeAll(draft, "The agent process stopped.");
+  change(draft, { deaths });
+  if (deaths >= 2) return finish(draft, "failed", AGENT_DIED);
+  change(draft, { token: draft.turn.token + 1, idleSince: null, error: null });
+  notice(draft, "agent_restarted", "The agent process stopped and was restarted; the turn goes on.");
+  draft.effects.push({ do: "continue", deaths });
+  look(draft, PROMPT_MS);
+}
+
+/** The newest answer is complete: its error or its reason for ending is the outcome. */
+function conclude(draft: Draft, newest: MessageInfo): void {
+  const { turn } = draft;
+  if (newest.error !== undefined) {
+    if (newest.error.name === "MessageAbortedError") return finish(draft, "stopped");
+    return finish(draft, "failed", failureOf(newest.error));
+  }
+  const said = [...turn.texts.values()].some((text) => text.state === "done");
+  if (!said && turn.tooled.size === 0) return finish(draft, "failed", EMPTY_ANSWER);
+  if (newest.finish === "length") notice(draft, "answer_cut", "The answer was cut off: the model reached its limit of output.");
+  else if (newest.finish === "tool-calls") notice(draft, "ended_by_rejection", "The turn ended because a question or a permission was rejected.");
+  else if (!said) notice(draft, "empty_answer", "The model returned no text.");
+  finish(draft, "done");
+}
+
+function stop(draft: Draft): void {
+  if (draft.turn.ending !== null) return;
+  change(draft, { ending: { at: draft.now, outcome: "stopped" } });
+  if (draft.turn.downAt !== null) return finish(draft, "stopped");
+  draft.effects.push({ do: "abort" });
+  look(draft, QUIET_MS);
+}
+
+function answer(draft: Draft, said: PersonAnswer): void {
+  const request = requestOf(said.ask);
+  const ask = request === null ? undefined : draft.turn.asks.get(request);
+  if (ask === undefined || askId(ask) !== said.ask) {
+    draft.events.push({ type: "ask.closed", at: draft.now, turn: draft.turn.turn, id: said.ask, why: "no longer open" });
+    return;
+  }
+  const answered = answerAsk(ask, said);
+  switch (answered.then) {
+    case "next":
+      closeAsk(draft, ask.request, "answered");
+      openAsk(draft, answered.ask);
+      if (answered.ask.kind === "question") draft.effects.push({ do: "remember", request: ask.request, answers: answered.ask.answers });
+      return;
+    case "question":
+      draft.effects.push({ do: "replyQuestion", request: answered.request, answers: answered.answers });
+      return;
+    case "rejectQuestion":
+      draft.effects.push({ do: "rejectQuestion", request: answered.request });
+      return;
+    case "permission":
+      draft.effects.push({ do: "replyPermission", request: answered.request, reply: answered.reply });
+  }
+}
+
+function tick(draft: Draft): void {
+  const { turn, now } = draft;
+  if (turn.ending !== null && now - turn.ending.at >= STOP_MS) return finish(draft, turn.ending.outcome, turn.ending.failure);
+  if (turn.downAt !== null) return;
+  const quiet = now - Math.max(turn.lastEventAt, turn.lastLookAt);
+  if (quiet >= SILENT_LOOK_MS) look(draft, 0);
+  if (turn.asks.size > 0) return;
+  const silent = now - turn.lastEventAt;
+  const waits = [...turn.tools.values()].some((tool) => !tool.over);
+  if (silent >= GIVE_UP_MS && !waits) {
+    change(draft, { ending: { at: now, outcome: "failed", failure: stuck(GIVE_UP_MS / 60_000) } });
+    draft.effects.push({ do: "abort" });
+  } else if (now - (turn.stuckToldAt ?? turn.lastEventAt) >= STUCK_MS) {
+    change(draft, { stuckToldAt: now });
+    notice(draft, "stuck", `The agent has given no sign of life for ${Math.floor(silent / 60_000)} minutes. It can be stopped.`);
+  }
+}
+
+function notice(draft: Draft, code: string, message: string): void {
+  draft.events.push({ type: "turn.notice", at: draft.now, turn: draft.turn.turn, code, message });
+}
+
+function finish(draft: Draft, outcome: "done" | "failed" | "stopped", failure?: Failure): void {
+  if (draft.turn.over) return;
+  // What was said until a stop stays; what a dead process said is begun anew.
+  for (const [part, text] of draft.turn.texts) {
+    if (text.state !== "open" || text.text.trim() === "") continue;
+    draft.events.push({ type: "text.done", at: draft.now, turn: draft.turn.turn, part, text: text.text.slice(0, 200_000) });
+    change(draft, { texts: put(draft.turn.texts, part, { ...text, state: "done" }) });
+  }
+  closeAll(draft, outcome === "stopped" ? "stopped" : "ended with its turn");
+  change(draft, { over: true });
+  draft.effects.push({ do: "finish", outcome, ...(failure === undefined ? {} : { failure }) });
+}
