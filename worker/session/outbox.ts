@@ -8,8 +8,8 @@
  */
 import type { Content, Message, Outcome, Surface } from "../../bots/surface.ts";
 import type { View } from "../../protocol/view.ts";
+import type { Budget } from "./bucket.ts";
 import { afterAttempt, compareRows, editDue, priorityOf, type Row, urgency } from "./delivery.ts";
-import type { Budget } from "./rate-budget.ts";
 import type { Tables } from "./schema.ts";
 
 export const outboxTables: Tables = {

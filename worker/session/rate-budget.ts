@@ -4,45 +4,7 @@
  * Buckets live in memory and start half full; only a penalty (429) is stored, because only it must survive a restart.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Priority } from "../../bots/surface.ts";
-
-/** What a session asks for. `channel` matters for methods limited per channel. */
-export type Permit = { method: string; channel: string; priority: Priority };
-
-export interface Budget {
-  /** 0: go ahead, the permit is used up. Otherwise ms after which to ask again. */
-  take(permit: Permit): Promise<number>;
-  /** The platform said 429 for this method: nobody in the workspace calls it for `ms`. */
-  penalise(penalty: { method: string; ms: number }): Promise<void>;
-}
-
-/** `perMinute` calls on average, `burst` at once. `channel`: counted per channel, otherwise for the workspace. */
-export type Limit = { perMinute: number; burst: number; scope: "workspace" | "channel" };
-
-/**
- * Limits kept, a little under the platforms' (Slack's tiers: chat.update and conversations.replies 50 a minute and
- * workspace, chat.postMessage one a second and channel with short bursts). Methods not named are not limited.
- */
-export const LIMITS: Record<string, Limit> = {
-  "chat.update": { perMinute: 45, burst: 20, scope: "workspace" },
-  "conversations.replies": { perMinute: 45, burst: 10, scope: "workspace" },
-  "chat.postMessage": { perMinute: 60, burst: 3, scope: "channel" },
-};
-
-/** Share of a bucket that must be left over for a permit of that priority. */
-const RESERVE: Record<Priority, number> = { ask: 0, final: 0, note: 0.1, receipt: 0.1, state: 0.25, heartbeat: 0.5 };
-
-export type Bucket = { tokens: number; at: number };
-
-/** The bucket now, and how long to wait (0: a token was taken). Pure. */
-export function draw(bucket: Bucket | undefined, limit: Limit, priority: Priority, now: number): { bucket: Bucket; waitMs: number } {
-  const perMs = limit.perMinute / 60_000;
-  const before = bucket ?? { tokens: Math.max(1, limit.burst / 2), at: now };
-  const tokens = Math.min(limit.burst, before.tokens + Math.max(0, now - before.at) * perMs);
-  const needed = 1 + RESERVE[priority] * (limit.burst - 1);
-  if (tokens >= needed) return { bucket: { tokens: tokens - 1, at: now }, waitMs: 0 };
-  return { bucket: { tokens, at: now }, waitMs: Math.ceil((needed - tokens) / perMs) };
-}
+import { type Bucket, type Budget, draw, LIMITS, type Permit } from "./bucket.ts";
 
 export class RateBudget extends DurableObject implements Budget {
   readonly #buckets = new Map<string, Bucket>();

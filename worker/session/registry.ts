@@ -29,8 +29,7 @@ export class Registry {
       state,
     };
     const told = JSON.stringify([row.state, row.title, row.repository]);
-    if (told === this.#told || (now - this.#toldAt < GAP_MS && turn && !isOver(turn.state) && this.#told !== "" && answerOf(turn) !== ""))
-      return;
+    if (told === this.#told) return;
     this.#told = told;
     registerSession(this.#db, row).catch((error: unknown) => {
       this.#told = "";

@@ -1,0 +1,133 @@
+/** What `errand start` is to do, from its arguments and the environment, checked at once so that every mistake is named. */
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+export const HELP = `errand: mention it in chat; a coding agent does the work in its own sandbox.
+
+  npm start                      run everything on this machine
+  npm start -- --port 9000       the Worker's port; the five after it are used too (default 8787)
+  npm start -- --data DIR        the one folder in which everything is kept (default .errand)
+  npm start -- --help            this text
+
+Without any account a local Slack, a git host with a sample repository and a demonstration model are started too.
+
+The environment can name real ones:
+  SLACK_BOT_TOKEN, SLACK_APP_TOKEN, SLACK_SIGNING_SECRET   a real Slack, by Socket Mode
+  ERRAND_MODEL_URL, ERRAND_MODEL_KEY, ERRAND_MODEL         an OpenAI-compatible model: base URL (…/v1), key, model name
+  ERRAND_MODEL_PRICE                                       JSON such as {"input":3,"output":15}, USD per million tokens
+  ERRAND_MODEL_CONTEXT                                     its context window in tokens (default 128000)
+  ERRAND_REPOSITORY                                        owner/name that is used when nobody names one
+  ERRAND_REPOSITORY_BASE_URL                               where owner/name is cloned from (default https://github.com)
+  ERRAND_PROVIDER                                          local (bubblewrap), process (no isolation) or auto (default)
+  ERRAND_PARTS                                             folder of the sandbox image's parts
+`;
+
+export type SlackSettings = { kind: "local" } | { kind: "real"; botToken: string; appToken: string; signingSecret: string };
+export type ModelSettings =
+  | { kind: "demonstration" }
+  | { kind: "real"; url: string; key: string; name: string; price: string; context: string };
+
+export type StartSettings = {
+  port: number;
+  data: string;
+  slack: SlackSettings;
+  model: ModelSettings;
+  /** Null: the sample repository of the local git host. */
+  repository: string | null;
+  repositoryBaseUrl: string | null;
+  /** What is worth a word before the start, though it is no mistake. */
+  remarks: string[];
+};
+
+/** Ports used, counted from `--port`. */
+export const PORTS = { worker: 0, page: 1, git: 2, slack: 3, model: 4, backend: 5 } as const;
+
+type Env = Record<string, string | undefined>;
+
+/** The settings, or the mistakes in them; `help` when only that was asked for. */
+export function readSettings(
+  argv: string[],
+  env: Env,
+): { ok: true; settings: StartSettings } | { ok: false; mistakes: string[] } | { ok: "help" } {
+  const mistakes: string[] = [];
+  const remarks: string[] = [];
+  let values: { port?: string; data?: string; help?: boolean };
+  try {
+    values = parseArgs({
+      args: argv,
+      options: { port: { type: "string" }, data: { type: "string" }, help: { type: "boolean", short: "h" } },
+    }).values;
+  } catch (error) {
+    return { ok: false, mistakes: [error instanceof Error ? error.message : String(error)] };
+  }
+  if (values.help) return { ok: "help" };
+  const port = Number(values.port ?? 8787);
+  const highest = 65_535 - Math.max(...Object.values(PORTS));
+  if (!Number.isInteger(port) || port < 1_024 || port > highest)
+    mistakes.push(`--port must be a whole number from 1024 to ${highest}, not “${values.port}”`);
+  const settings: StartSettings = {
+    port,
+    data: resolve(values.data ?? ".errand"),
+    slack: readSlack(env, mistakes),
+    model: readModel(env, mistakes, remarks),
+    repository: text(env.ERRAND_REPOSITORY),
+    repositoryBaseUrl: text(env.ERRAND_REPOSITORY_BASE_URL),
+    remarks,
+  };
+  if (settings.repository && !/^[\w.-]+\/[\w.-]+$/.test(settings.repository))
+    mistakes.push(`ERRAND_REPOSITORY must look like owner/name, not “${settings.repository}”`);
+  return mistakes.length > 0 ? { ok: false, mistakes } : { ok: true, settings };
+}
+
+const text = (value: string | undefined) => (value?.trim() ? value.trim() : null);
+
+function readSlack(env: Env, mistakes: string[]): SlackSettings {
+  const [botToken, appToken, signingSecret] = [text(env.SLACK_BOT_TOKEN), text(env.SLACK_APP_TOKEN), text(env.SLACK_SIGNING_SECRET)];
+  if (!botToken && !appToken && !signingSecret) return { kind: "local" };
+  if (!botToken?.startsWith("xoxb-"))
+    mistakes.push("a real Slack needs SLACK_BOT_TOKEN, which starts with xoxb- (OAuth & Permissions of your Slack app)");
+  if (!appToken?.startsWith("xapp-"))
+    mistakes.push(
+      "a real Slack needs SLACK_APP_TOKEN, which starts with xapp- and has the scope connections:write (Basic Information, App-Level Tokens)",
+    );
+  // Over Socket Mode nothing is signed by Slack; the bridge signs with whatever secret both sides share.
+  return { kind: "real", botToken: botToken ?? "", appToken: appToken ?? "", signingSecret: signingSecret ?? "" };
+}
+
+function readModel(env: Env, mistakes: string[], remarks: string[]): ModelSettings {
+  const [url, key, name] = [text(env.ERRAND_MODEL_URL), text(env.ERRAND_MODEL_KEY), text(env.ERRAND_MODEL)];
+  if (!url && !key && !name) {
+    const other = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY"].find((variable) => text(env[variable]));
+    if (other)
+      remarks.push(
+        `${other} is set, but errand sends code only to a model that was chosen for it: set ERRAND_MODEL_URL, ERRAND_MODEL_KEY and ERRAND_MODEL.`,
+      );
+    return { kind: "demonstration" };
+  }
+  if (!url || !URL.canParse(url))
+    mistakes.push("ERRAND_MODEL_URL must be the base URL of an OpenAI-compatible API, such as https://api.openai.com/v1");
+  if (!name) mistakes.push("ERRAND_MODEL must name the model");
+  if (!key) mistakes.push("ERRAND_MODEL_KEY must hold the key (any text where the server wants none)");
+  const price = text(env.ERRAND_MODEL_PRICE) ?? "";
+  if (price && !isPrice(price)) mistakes.push('ERRAND_MODEL_PRICE must be JSON such as {"input":3,"output":15}');
+  if (!price) remarks.push("ERRAND_MODEL_PRICE is not set: tokens are shown, costs are not.");
+  const context = text(env.ERRAND_MODEL_CONTEXT) ?? "";
+  if (context && !/^[1-9]\d{2,8}$/.test(context)) mistakes.push("ERRAND_MODEL_CONTEXT must be a number of tokens");
+  return { kind: "real", url: url ?? "", key: key ?? "", name: name ?? "", price, context };
+}
+
+function isPrice(json: string): boolean {
+  try {
+    const price: unknown = JSON.parse(json);
+    return (
+      typeof price === "object" &&
+      price !== null &&
+      "input" in price &&
+      "output" in price &&
+      typeof price.input === "number" &&
+      typeof price.output === "number"
+    );
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * `errand start`: everything on this machine. Brings up what no account is set for (a local Slack, a git host, a
+ * demonstration model), the sandbox backend and the Worker; keeps them up; ends them all together.
+ */
+import { mkdirSync } from "node:fs";
+import { homedir, userInfo } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startWorld } from "../test/world/main.ts";
+import { startBackend } from "./backend.ts";
+import { type Child, isTaken } from "./processes.ts";
+import { loadSecrets, type Secrets } from "./secrets.ts";
+import { HELP, PORTS, readSettings, type StartSettings } from "./settings.ts";
+import { startSocketMode } from "./socket-mode.ts";
+import { startWorker } from "./worker.ts";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/** Runs until it is told to end. Returns the exit code: 0 ended as asked, 1 could not start, 2 wrong settings. */
+export async function start(argv: string[]): Promise<number> {
+  const read = readSettings(argv, process.env);
+  if (read.ok === "help") {
+    say(HELP);
+    return 0;
+  }
+  if (!read.ok) {
+    for (const mistake of read.mistakes) process.stderr.write(`errand: ${mistake}\n`);
+    process.stderr.write("See npm start -- --help\n");
+    return 2;
+  }
+  const { settings } = read;
+  for (const [what, offset] of Object.entries(PORTS)) {
+    if (!(await isTaken(settings.port + offset))) continue;
+    process.stderr.write(
+      `errand: port ${settings.port + offset} (for the ${what}) is taken. Is errand running already? Otherwise choose others: npm start -- --port 9000\n`,
+    );
+    return 1;
+  }
+  const running = new Running();
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        if (running.ending) return;
+        running.ending = true;
+        say("\nerrand: ending …");
+        resolve();
+      });
+    }
+  });
+  try {
+    const began = Date.now();
+    await Promise.race([bringUp(settings, running, began), stopped]);
+    await stopped;
+    return 0;
+  } catch (error) {
+    if (running.ending) return 0;
+    process.stderr.write(`errand: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  } finally {
+    running.ending = true;
+    await running.stop();
+  }
+}
+
+/** What has been started, to be ended in the opposite order. */
+class Running {
+  ending = false;
+  readonly #stops: (() => Promise<void>)[] = [];
+
+  add(stop: () => Promise<void>): void {
+    this.#stops.unshift(stop);
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) await stop().catch((error: unknown) => process.stderr.write(`errand: ${String(error)}\n`));
+  }
+}
+
+async function bringUp(settings: StartSettings, running: Running, began: number): Promise<void> {
+  const { port, data } = settings;
+  const origin = `http://127.0.0.1:${port}`;
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  const secrets = await loadSecrets(data);
+  const signingSecret =
+    settings.slack.kind === "real" && settings.slack.signingSecret ? settings.slack.signingSecret : secrets.slackSigningSecret;
+  say(`errand: starting; everything is kept in ${data}`);
+  for (const remark of settings.remarks) say(`errand: ${remark}`);
+
+  const world = await startWorld({
+    dataDir: join(data, "world"),
+    slack: settings.slack.kind === "local",
+    slackEventsUrl: `${origin}/slack/events`,
+    signingSecret,
+    ports: { page: port + PORTS.page, git: port + PORTS.git, slack: port + PORTS.slack, model: port + PORTS.model },
+    model: settings.model.kind === "demonstration" ? "demonstration" : null,
+  });
+  running.add(() => world.stop());
+
+  const log = (name: string) => (line: string) => {
+    if (process.env.ERRAND_VERBOSE) say(`${name}: ${line}`);
+  };
+  await keepUp(running, "sandbox backend", () =>
+    startBackend({
+      root,
+      data,
+      parts: process.env.ERRAND_PARTS ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "errand/parts"),
+      port: port + PORTS.backend,
+      keys: { local: secrets.backendKey },
+      worker: origin,
+      forwards: [{ port: port + PORTS.git, host: "127.0.0.1", targetPort: port + PORTS.git }],
+      onLine: log("backend"),
+    }).then((backend) => {
+      if (backend.warning) say(`\n  WARNING: ${backend.warning}\n`);
+      return backend;
+    }),
+  );
+  const vars = workerVars(settings, secrets, signingSecret, world);
+  await keepUp(running, "Worker", () => startWorker({ root, data, port, vars, onLine: log("worker") }));
+
+  if (settings.slack.kind === "real") {
+    const socket = await startSocketMode({
+      appToken: settings.slack.appToken,
+      signingSecret,
+      target: `${origin}/slack/events`,
+      log: (line) => say(`slack: ${line}`),
+    });
+    running.add(() => socket.stop());
+  }
+  const seconds = ((Date.now() - began) / 1000).toFixed(1);
+  say(
+    `errand: running after ${seconds} s. Worker ${origin}, model: ${settings.model.kind === "real" ? settings.model.name : "scripted demonstration (see npm start -- --help for a real one)"}`,
+  );
+  say(
+    settings.slack.kind === "real"
+      ? "\n  Mention @errand in your Slack.\n"
+      : `\n  Open ${world.pageUrl} and mention @errand in #general.\n`,
+  );
+  say("  Ctrl-C ends everything.");
+}
+
+function workerVars(
+  settings: StartSettings,
+  secrets: Secrets,
+  signingSecret: string,
+  world: Awaited<ReturnType<typeof startWorld>>,
+): Record<string, string> {
+  const { port, slack, model } = settings;
+  const origin = `http://127.0.0.1:${port}`;
+  // The sample stands in only where nobody chose: with a repository of one's own, or a real Slack, names mean GitHub's.
+  const sample = settings.repository === null && slack.kind === "local";
+  return {
+    PUBLIC_ORIGIN: origin,
+    DEPLOYMENT: secrets.deployment,
+    LOCAL_OWNER: userInfo().username || "owner",
+    BACKEND_URL: `http://127.0.0.1:${port + PORTS.backend}`,
+    BACKEND_KEY: `local:${secrets.backendKey}`,
+    SESSION_KEY: secrets.sessionKey,
+    GRANT_KEY: JSON.stringify(secrets.grantKey),
+    SLACK_SIGNING_SECRET: signingSecret,
+    SLACK_BOT_TOKEN: slack.kind === "real" ? slack.botToken : world.slackBotToken,
+    SLACK_API_URL: slack.kind === "real" ? "" : world.slackApiUrl,
+    REPOSITORY_BASE_URL: settings.repositoryBaseUrl ?? (sample ? world.gitUrl : "https://github.com"),
+    DEFAULT_REPOSITORY: settings.repository ?? (sample ? "acme/sample" : ""),
+    MODEL_URL: model.kind === "real" ? model.url : `http://127.0.0.1:${port + PORTS.model}/v1`,
+    MODEL_KEY: model.kind === "real" ? model.key : "demonstration",
+    MODEL_NAME: model.kind === "real" ? model.name : "demonstration",
+    MODEL_PRICE: model.kind === "real" ? model.price : '{"input":0,"output":0}',
+    MODEL_CONTEXT: model.kind === "real" ? model.context : "",
+  };
+}
+
+/** Starts a part and starts it again whenever it ends by itself, with a growing wait. */
+async function keepUp(running: Running, name: string, begin: () => Promise<Child>): Promise<void> {
+  let child = await begin();
+  running.add(() => child.stop());
+  let failures = 0;
+  const watch = async () => {
+    const since = Date.now();
+    const how = await child.ended;
+    if (running.ending) return;
+    failures = Date.now() - since > 60_000 ? 1 : failures + 1;
+    const wait = Math.min(30_000, 500 * 2 ** failures);
+    process.stderr.write(`errand: the ${name} ended (${how}); starting it again in ${wait / 1000} s\n`);
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    if (running.ending) return;
+    child = await begin().catch((error: unknown) => {
+      process.stderr.write(`errand: ${error instanceof Error ? error.message : String(error)}\n`);
+      return child;
+    });
+    void watch();
+  };
+  void watch();
+}

@@ -1,0 +1,116 @@
+import { describe, expect, it } from "vitest";
+import { apply, emptyView, type TurnView } from "../../protocol/view.ts";
+import {
+  afterAttempt,
+  backoffMs,
+  compareRows,
+  EDIT_GAP_MS,
+  editDue,
+  GIVE_UP_AFTER_MS,
+  HEARTBEAT_MS,
+  type Row,
+  SETTLE_MS,
+  trailingMs,
+} from "./delivery.ts";
+
+const row = (change: Partial<Row> = {}): Row => ({
+  key: "k",
+  thread: "slack:T1:C1:1.1",
+  kind: "progress",
+  turn: 1,
+  ref: "",
+  seq: 1,
+  frozen: null,
+  sent: null,
+  nativeId: null,
+  postingSince: null,
+  attempts: 0,
+  due: 0,
+  sentAt: 0,
+  wantedAt: 0,
+  dead: null,
+  ...change,
+});
+
+function turn(): TurnView {
+  const view = emptyView();
+  apply(view, { n: 1, event: { type: "turn.queued", at: 0, turn: 1, who: { id: "u" }, text: "t", options: {}, contentKey: "c" } });
+  apply(view, { n: 2, event: { type: "turn.started", at: 0, turn: 1 } });
+  const [only] = view.turns;
+  if (!only) throw new Error("no turn");
+  return only;
+}
+
+describe("afterAttempt", () => {
+  const posting = row({ postingSince: 5, attempts: 2 });
+  it.each([
+    ["sent", { kind: "sent", id: "9.9" }, { sent: "body", nativeId: "9.9", postingSince: null, attempts: 0, due: 100, sentAt: 100 }],
+    [
+      "not applied, with the time to wait",
+      { kind: "wait", ms: 7_000, method: "chat.update", why: "429" },
+      { postingSince: null, attempts: 3, due: 7_100 },
+    ],
+    ["refused", { kind: "refused", code: "is_archived", why: "archived" }, { dead: "archived", postingSince: null }],
+    ["a living message that was deleted", { kind: "gone", why: "deleted" }, { dead: "deleted", postingSince: null }],
+  ] as const)("%s", (_name, outcome, expected) => {
+    expect(afterAttempt(posting, "body", outcome, 100, 0)).toEqual(expected);
+  });
+
+  it("keeps the mark of a post whose outcome is unknown, so that the thread is searched first", () => {
+    const after = afterAttempt(posting, "body", { kind: "unknown", why: "reset" }, 100, 0);
+    expect(after).not.toHaveProperty("postingSince");
+    expect(after.due).toBeGreaterThanOrEqual(100 + SETTLE_MS);
+  });
+
+  it("posts an outcome again when somebody deleted it", () => {
+    expect(afterAttempt(row({ kind: "final", nativeId: "1.1" }), "body", { kind: "gone", why: "deleted" }, 100, 0)).toMatchObject({
+      nativeId: null,
+      sent: null,
+    });
+  });
+
+  it("gives up after a day, with the reason", () => {
+    const old = row({ attempts: 50, wantedAt: 0 });
+    expect(afterAttempt(old, "body", { kind: "wait", ms: 1, method: null, why: "down" }, GIVE_UP_AFTER_MS + 1, 0).dead).toBe("down");
+  });
+});
+
+describe("editDue", () => {
+  const sent = row({ sent: "x", nativeId: "1.1", sentAt: 10_000, due: 10_000 });
+  it("posts at once", () => expect(editDue(row({ due: 3 }), turn(), undefined, false)).toBe(3));
+  it("keeps the gap for a change of state", () => expect(editDue(sent, turn(), 10_500, true)).toBe(10_000 + EDIT_GAP_MS));
+  it("waits for more text", () => expect(editDue(sent, turn(), 11_000, false)).toBe(16_000));
+  it("beats without a change", () => expect(editDue(sent, turn(), undefined, false)).toBe(10_000 + HEARTBEAT_MS));
+  it("sends the last content soon", () => expect(editDue({ ...sent, frozen: "y" }, turn(), undefined, false)).toBe(13_000));
+  it("leaves a finished turn alone", () => expect(editDue(sent, { ...turn(), state: "done" }, undefined, false)).toBeUndefined());
+});
+
+describe("trailingMs", () => {
+  it.each([
+    [0, 5_000],
+    [59_999, 5_000],
+    [60_000, 10_000],
+    [600_000, 30_000],
+  ])("after %d ms: %d", (elapsed, expected) => expect(trailingMs(elapsed)).toBe(expected));
+});
+
+describe("compareRows", () => {
+  it("posts in the order of the thread, then edits what matters first", () => {
+    const receipt = row({ key: "receipt", seq: 1 });
+    const final = row({ key: "final", seq: 2, kind: "final" });
+    const edit = row({ key: "edit", seq: 0, nativeId: "1.1" });
+    const ask = row({ key: "ask", seq: 9, kind: "ask", nativeId: "1.2" });
+    expect([edit, final, ask, receipt].sort(compareRows).map((each) => each.key)).toEqual(["receipt", "final", "ask", "edit"]);
+  });
+});
+
+describe("backoffMs", () => {
+  it.each([
+    [0, 500, 1_000],
+    [3, 4_000, 8_000],
+    [20, 30_000, 60_000],
+  ])("try %d is between %d and %d", (attempts, low, high) => {
+    expect(backoffMs(attempts, 0)).toBe(low);
+    expect(backoffMs(attempts, 1)).toBe(high);
+  });
+});
