@@ -1,0 +1,42 @@
+/** Reads and writes the registry of sessions. It is a convenience: whoever calls this must go on without it. */
+import { desc, getTableColumns, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { type SessionRow, sessions } from "./schema.ts";
+
+/** The most sessions listed. */
+export const SESSIONS_LISTED = 100;
+
+const reason = (error: unknown): string => {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
+};
+
+/**
+ * Writes a session's row, replacing an older one; `createdAt` and `thread` keep their first value. Rejects where
+ * the table is missing or D1 is away; the caller logs it and tries with its next change.
+ */
+export async function registerSession(db: D1Database, row: SessionRow): Promise<void> {
+  const { repository, title, updatedAt, state } = row;
+  await drizzle(db)
+    .insert(sessions)
+    .values(row)
+    .onConflictDoUpdate({
+      target: sessions.id,
+      set: { repository, title, updatedAt, state },
+      // Writes may arrive out of order; the newest wins.
+      setWhere: sql`excluded.updated_at >= ${sessions.updatedAt}`,
+    });
+}
+
+/** The sessions last touched, newest first, or why they cannot be read. */
+export async function listSessions(db: D1Database): Promise<{ rows: SessionRow[] } | { rows: null; why: string }> {
+  try {
+    return {
+      rows: await drizzle(db).select(getTableColumns(sessions)).from(sessions).orderBy(desc(sessions.updatedAt)).limit(SESSIONS_LISTED),
+    };
+  } catch (error) {
+    console.warn("registry: sessions not read", reason(error));
+    const why = "The list of sessions cannot be read. Set it up with `wrangler d1 migrations apply errand` and try again.";
+    return { rows: null, why };
+  }
+}

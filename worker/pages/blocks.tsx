@@ -1,0 +1,340 @@
+/**
+ * A session as a flat list of blocks. Each has an id, so that the page's script can replace those that changed and leave
+ * the rest, with what was typed into it, alone. Without the script the same blocks are the whole page.
+ */
+import type { Child } from "hono/jsx";
+import type { NumberedEvent } from "../../protocol/events.ts";
+import { type AskView, answerOf, isOver, queuedTurns, type SandboxView, type TurnView, type View } from "../../protocol/view.ts";
+import { LINKED_SERVICES, SERVICE_TITLES } from "../routes/services.ts";
+import { linksOf } from "../session/messages.ts";
+import { RichText } from "./rich-text.tsx";
+import { duration } from "./time.ts";
+import { phaseLines, sandboxWords, TURN_WORDS, turnFigures } from "./wording.ts";
+
+/** One block. */
+export function Block(props: { id: string; class?: string; children?: Child }) {
+  return (
+    <section id={props.id} class={`block ${props.class ?? ""}`} data-block>
+      {props.children}
+    </section>
+  );
+}
+
+/** Stands for the turn of notes that belong to none. */
+const NO_TURN = 0;
+
+const STATE_OF_SERVICE = { starting: "starting", available: "ready", restarting: "restarting", unavailable: "unavailable" } as const;
+
+/** Boot phases with their times. */
+export function Phases(props: { sandbox: SandboxView; now: number }) {
+  return (
+    <ol class="phases">
+      {phaseLines(props.sandbox, props.now).map((phase) => (
+        <li class={phase.state}>
+          <span>{phase.name}</span> <span class="quiet">{phase.time}</span>
+          {phase.error === null ? null : <span class="error"> {phase.error}</span>}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Sandbox(props: { sandbox: SandboxView; now: number }) {
+  const { sandbox, now } = props;
+  const services = Object.entries(sandbox.services);
+  const settled = sandbox.state === "ready" || sandbox.state === "none";
+  return (
+    <details open={!settled}>
+      <summary>
+        <span class={`dot ${sandbox.state}`}></span> {sandboxWords(sandbox)}
+        {sandbox.generation > 1 ? <span class="quiet"> · the {sandbox.generation}th of this session</span> : null}
+      </summary>
+      {sandbox.failure ? (
+        <p class="error">
+          {sandbox.failure.message} {sandbox.failure.action ?? ""}
+        </p>
+      ) : null}
+      <Phases sandbox={sandbox} now={now} />
+      {services.length === 0 ? null : (
+        <ul class="services">
+          {services.map(([name, service]) => (
+            <li>
+              <span class={`dot ${service.state}`}></span> {name} <span class="quiet">{STATE_OF_SERVICE[service.state]}</span>
+              {service.reason === null ? null : <span class="quiet"> · {service.reason}</span>}
+            </li>
+          ))}
+        </ul>
+      )}
+    </details>
+  );
+}
+
+const PLAN_MARK = { pending: "○", in_progress: "◐", completed: "●", cancelled: "–" } as const;
+const FILE_MARK = { added: "A", modified: "M", deleted: "D", renamed: "R" } as const;
+
+function Plan(props: { turn: TurnView }) {
+  return (
+    <ul class="plan">
+      {props.turn.plan.map((item) => (
+        <li class={item.status}>
+          <span aria-hidden="true">{PLAN_MARK[item.status]}</span> {item.text}
+          <span class="unseen"> ({item.status.replace("_", " ")})</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Files(props: { turn: TurnView }) {
+  const { files, filesTotal } = props.turn;
+  return (
+    <details>
+      <summary>{filesTotal === 1 ? "1 file changed" : `${filesTotal} files changed`}</summary>
+      <ul class="files">
+        {files.map((file) => (
+          <li>
+            <span class="quiet">{FILE_MARK[file.status]}</span> <code>{file.path}</code> <span class="added">+{file.additions}</span>{" "}
+            <span class="removed">−{file.deletions}</span>
+          </li>
+        ))}
+        {filesTotal > files.length ? <li class="quiet">and {filesTotal - files.length} more</li> : null}
+      </ul>
+    </details>
+  );
+}
+
+function AskBlock(props: { ask: AskView; session: string }) {
+  const { ask, session } = props;
+  const settled = ask.state !== "open";
+  return (
+    <>
+      <h3>{ask.kind === "permission" ? "The agent asks for permission" : "The agent asks"}</h3>
+      <p>{ask.title}</p>
+      {ask.detail === undefined ? null : <pre>{ask.detail}</pre>}
+      {settled ? (
+        <p class="quiet">
+          {ask.answer ?? "closed"}
+          {ask.by ? ` · ${ask.by.name ?? ask.by.id}` : ""}
+          {ask.expired ? " · nobody answered in time" : ""}
+        </p>
+      ) : (
+        <form method="post" action={`/s/${session}/say`} data-say>
+          <input type="hidden" name="t" value="answer" />
+          <input type="hidden" name="ask" value={ask.id} />
+          <div class="buttons">
+            {ask.choices.map((choice) => (
+              <button type="submit" name="choice" value={choice.id} title={choice.description}>
+                {choice.label}
+              </button>
+            ))}
+          </div>
+          {ask.freeText ? (
+            <div class="row">
+              <input type="text" name="text" placeholder="or answer in your own words" aria-label="Answer" autocomplete="off" />
+              <button type="submit">Answer</button>
+            </div>
+          ) : null}
+        </form>
+      )}
+    </>
+  );
+}
+
+function Now(props: { turn: TurnView; now: number }) {
+  const { turn, now } = props;
+  return (
+    <>
+      {turn.parts
+        .filter((part) => !part.done && part.text !== "")
+        .map((part) => (
+          <div class="writing">{part.text}</div>
+        ))}
+      {turn.tools.map((tool) => (
+        <p class="step">
+          <span class="spinner" aria-hidden="true"></span> {tool.title || tool.tool}{" "}
+          <span class="quiet">{duration(now - tool.startedAt)}</span>
+        </p>
+      ))}
+      {turn.thinking ? <p class="quiet">thinking …</p> : null}
+      {turn.retry ? <p class="notice">The model call failed and is tried again: {turn.retry.message}</p> : null}
+    </>
+  );
+}
+
+/** The blocks of one turn, in order. */
+function Turn(props: { turn: TurnView; place: number | null; session: string; now: number; steps: readonly NumberedEvent[] }) {
+  const { turn, place, session, now, steps } = props;
+  const id = (name: string) => `t${turn.id}-${name}`;
+  const over = isOver(turn.state);
+  const answer = over ? answerOf(turn) : "";
+  const writing = turn.thinking || turn.retry !== null || turn.tools.length > 0 || turn.parts.some((part) => !part.done);
+  return (
+    <>
+      <Block id={id("prompt")} class="prompt">
+        <p class="quiet">{turn.who.name ?? turn.who.id}</p>
+        <p class="said">{turn.prompt}</p>
+      </Block>
+      {turn.plan.length > 0 ? (
+        <Block id={id("plan")}>
+          <Plan turn={turn} />
+        </Block>
+      ) : null}
+      {turn.startedAt === null ? null : (
+        <Block id={id("steps")}>
+          <details class="transcript" open={!over} data-open={String(!over)}>
+            <summary>What it did</summary>
+            <ol data-steps={turn.id}>
+              <Steps events={steps.filter(({ event }) => "turn" in event && event.turn === turn.id)} />
+            </ol>
+          </details>
+        </Block>
+      )}
+      {!over && writing ? (
+        <Block id={id("now")}>
+          <Now turn={turn} now={now} />
+        </Block>
+      ) : null}
+      {turn.asks.map((ask) => (
+        <Block id={id(`ask-${ask.id}`)} class={`ask ${ask.state}`}>
+          <AskBlock ask={ask} session={session} />
+        </Block>
+      ))}
+      {answer === "" ? null : (
+        <Block id={id("answer")} class="answer">
+          <RichText text={answer} />
+        </Block>
+      )}
+      {turn.filesTotal > 0 ? (
+        <Block id={id("files")}>
+          <Files turn={turn} />
+        </Block>
+      ) : null}
+      {turn.notices.length > 0 ? (
+        <Block id={id("notices")}>
+          {turn.notices.map((notice) => (
+            <p class="notice">{notice}</p>
+          ))}
+        </Block>
+      ) : null}
+      {turn.failure ? (
+        <Block id={id("failure")} class="failure">
+          <p>{turn.failure.message}</p>
+          {turn.failure.action ? <p class="quiet">{turn.failure.action}</p> : null}
+        </Block>
+      ) : null}
+      <Block id={id("state")} class="state">
+        <span class={`pill ${turn.state}`}>{TURN_WORDS[turn.state]}</span>
+        {place === null ? null : <span class="quiet"> {place === 1 ? "next" : `number ${place} in the queue`}</span>}
+        <span class="quiet"> {turnFigures(turn, now).join(" · ")}</span>
+        {over ? null : (
+          <form method="post" action={`/s/${session}/say`} data-say class="inline">
+            <input type="hidden" name="t" value="stop" />
+            <input type="hidden" name="turn" value={String(turn.id)} />
+            <button type="submit" class="small" disabled={turn.state === "stopping"}>
+              {turn.state === "queued" ? "Withdraw" : "Stop"}
+            </button>
+          </form>
+        )}
+      </Block>
+    </>
+  );
+}
+
+function Head(props: { view: View; session: string }) {
+  const { view, session } = props;
+  const links = linksOf("", session);
+  return (
+    <>
+      <h1>{titleOf(view)}</h1>
+      <p class="quiet">
+        {view.repository ?? "no repository"}
+        {view.branch === "" ? "" : ` · ${view.branch}`}
+        {view.model === "" ? "" : ` · ${view.model}`}
+        {view.who ? ` · for ${view.who.name ?? view.who.id}` : ""}
+      </p>
+      <nav class="links">
+        {LINKED_SERVICES.map((service) => (
+          <a class="button" href={links[service]} target="_blank" rel="noopener">
+            {SERVICE_TITLES[service]}
+          </a>
+        ))}
+      </nav>
+    </>
+  );
+}
+
+/** What a session is about: the first line of its first prompt, cut. */
+export function titleOf(view: View): string {
+  const line = view.turns[0]?.prompt.trim().split("\n")[0] ?? "";
+  return line.length > 120 ? `${line.slice(0, 119)}…` : line || "Session";
+}
+
+/** All blocks of a session. `steps`: the events whose steps are put into their turns' lists. `now` in ms since 1970. */
+export function SessionBlocks(props: { view: View; session: string; now: number; steps: readonly NumberedEvent[] }) {
+  const { view, session, now, steps } = props;
+  const queue = queuedTurns(view).map((turn) => turn.id);
+  return (
+    <>
+      <Block id="head" class="head">
+        <Head view={view} session={session} />
+      </Block>
+      {view.turns.map((turn) => (
+        <Turn turn={turn} place={queue.includes(turn.id) ? queue.indexOf(turn.id) + 1 : null} session={session} now={now} steps={steps} />
+      ))}
+      <Block id="notes">
+        <ol data-steps={NO_TURN}>
+          <Steps events={steps.filter(({ event }) => event.type === "note" && event.turn === null)} />
+        </ol>
+      </Block>
+      <Block id="sandbox" class="sandbox">
+        <Sandbox sandbox={view.sandbox} now={now} />
+      </Block>
+    </>
+  );
+}
+
+/** Finished steps, texts and notes among the events, as lines of the turn they belong to: the script moves each into its turn's list. */
+export function Steps(props: { events: readonly NumberedEvent[] }) {
+  return (
+    <>
+      {props.events.map(({ n, event }) => {
+        if (event.type === "text.done" && event.text.trim() !== "") {
+          return (
+            <li data-n={n} data-turn={event.turn}>
+              <RichText text={event.text} />
+            </li>
+          );
+        }
+        if (event.type === "note") {
+          return (
+            <li data-n={n} data-turn={event.turn ?? NO_TURN} class="notice">
+              {event.text}
+            </li>
+          );
+        }
+        if (event.type !== "tool.finished") return null;
+        const title = (
+          <>
+            <span class={event.ok ? "ok" : "error"}>{event.ok ? "✓" : "✗"}</span> {event.title || event.tool}{" "}
+            <span class="quiet">
+              {duration(event.ms)}
+              {event.exit ? ` · exit ${event.exit}` : ""}
+            </span>
+          </>
+        );
+        return (
+          <li data-n={n} data-turn={event.turn}>
+            {event.output ? (
+              <details>
+                <summary>{title}</summary>
+                <pre>{event.output}</pre>
+              </details>
+            ) : (
+              title
+            )}
+          </li>
+        );
+      })}
+    </>
+  );
+}

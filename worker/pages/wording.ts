@@ -1,0 +1,58 @@
+/** Words for states, so that every page says the same. Pure. */
+import type { SandboxView, TurnState, TurnView } from "../../protocol/view.ts";
+import { count, dollars, duration } from "./time.ts";
+
+/** The state of a turn in words. */
+export const TURN_WORDS: Record<TurnState, string> = {
+  queued: "queued",
+  starting: "starting",
+  working: "working",
+  waiting: "waiting for an answer",
+  stopping: "stopping",
+  done: "done",
+  failed: "failed",
+  stopped: "stopped",
+  withdrawn: "withdrawn",
+};
+
+/** The sandbox in a few words. */
+export function sandboxWords(sandbox: SandboxView): string {
+  switch (sandbox.state) {
+    case "none":
+      return "no sandbox yet";
+    case "starting":
+      return "sandbox starting";
+    case "connected":
+      return "sandbox connected";
+    case "ready":
+      return sandbox.readyMs === null ? "sandbox ready" : `sandbox ready after ${duration(sandbox.readyMs)}`;
+    case "lost":
+      return "sandbox lost";
+  }
+}
+
+/** What a turn took and cost, in one line; parts that are not known are left out. */
+export function turnFigures(turn: TurnView, now: number): string[] {
+  const figures: string[] = [];
+  if (turn.startedAt !== null) figures.push(duration((turn.endedAt ?? now) - turn.startedAt));
+  if (turn.steps > 0) figures.push(turn.steps === 1 ? "1 step" : `${turn.steps} steps`);
+  if (turn.tokens)
+    figures.push(
+      `${count(turn.tokens.input + turn.tokens.cacheRead + turn.tokens.cacheWrite)} in, ${count(turn.tokens.output + turn.tokens.reasoning)} out`,
+    );
+  if (turn.cost !== null) figures.push(dollars(turn.cost));
+  return figures;
+}
+
+/** One boot phase as a line. */
+export type PhaseLine = { name: string; state: "running" | "done" | "failed"; time: string; error: string | null };
+
+/** The boot phases as lines, in their order. A running one shows how long it has run. */
+export function phaseLines(sandbox: SandboxView, now: number): PhaseLine[] {
+  return sandbox.phases.map(({ name, startedAt, ms, error }) => ({
+    name,
+    state: error !== null ? "failed" : ms === null ? "running" : "done",
+    time: ms === null ? duration(now - startedAt) : duration(ms),
+    error,
+  }));
+}
