@@ -127,7 +127,7 @@ export function programs(options: {
     const base = { cwd: paths.workspace, env: common, ipc: false, readyMs: 30_000 } as const;
     const xvnc: Unit["command"] = [
       ...([Xvnc.path, `:${config.display}`, "-geometry", "1280x800", "-depth", "24", "-SecurityTypes", "None", "-AlwaysShared"] as const),
-      ...["-rfbunixpath", rfb, "-rfbunixmode", "0600", "-rfbport", "-1", "-desktop", "errand", "-nolisten", "tcp", "-ac"],
+      ...["-rfbunixpath", rfb, "-rfbunixmode", "0600", "-rfbport", "-1", "-desktop", "errand", "-nolisten", "tcp"],
     ];
     const paint = xsetroot.available ? `${xsetroot.path} -solid '#24303c'; ` : "";
     const units: Unit[] = [

@@ -23,7 +23,13 @@ type Meta = z.infer<typeof Meta>;
 /** Starts what `config` describes. Rejects only when nothing was started. */
 export type Launch = (config: BootConfig, folders: Folders, startedAt: number) => Promise<Launched>;
 
-type Live = { meta: Meta; state: "starting" | "running" | "finished"; launched: Launched };
+type Live = {
+  meta: Meta;
+  state: "starting" | "running" | "finished";
+  launched: Launched;
+  /** Settles after its end was written down: nothing newer may be written before. */
+  recorded: Promise<void>;
+};
 
 const idOf = (session: string, generation: number) => `s-${session}-g${generation}`;
 
@@ -100,20 +106,24 @@ export function generations(options: {
       await writeMeta(session, { ...meta, finished: { code: null, reason: `it could not be started: ${messageOf(error)}` } });
       throw error;
     });
-    const entry: Live = { meta, state: "starting", launched };
+    const recorded = launched.exited.then(async (exit) => {
+      entry.state = "finished";
+      meta.finished = exit;
+      // A full disk costs only the reason: what is not marked as finished counts as lost after a restart.
+      await rm(folders.run, { recursive: true, force: true }).catch(() => undefined);
+      await writeMeta(session, meta).catch(() => undefined);
+    });
+    const entry: Live = { meta, state: "starting", launched, recorded };
     live.set(session, entry);
     void launched.up.then(() => {
       if (entry.state === "starting") entry.state = "running";
     });
-    void launched.exited.then(async (exit) => {
-      entry.state = "finished";
-      meta.finished = exit;
-      await rm(folders.run, { recursive: true, force: true }).catch(() => undefined);
-      // A newer generation may have been written meanwhile; the disk then already says what counts.
-      if (live.get(session) === entry)
-        await inTurn(session, async () => (live.get(session) === entry ? writeMeta(session, meta) : undefined));
-    });
     return entry;
+  }
+
+  async function stopped(entry: Live): Promise<void> {
+    await entry.launched.stop();
+    await entry.recorded;
   }
 
   async function ensure(body: EnsureBody): Promise<EnsureResult> {
@@ -135,7 +145,7 @@ export function generations(options: {
         const why = view(session, meta, current).reason;
         return { ok: false, code: "generation_ended", message: `this generation has ended${why ? `: ${why}` : ""}`, retryable: false };
       }
-      await current?.launched.stop();
+      if (current) await stopped(current);
       return start(session, body);
     });
     if ("ok" in found) return found;
@@ -163,15 +173,14 @@ export function generations(options: {
       if (!session) return;
       await inTurn(session, async () => {
         const entry = live.get(session);
-        if (entry?.meta.generation === Number(found[2])) await entry.launched.stop();
+        if (entry?.meta.generation === Number(found[2])) await stopped(entry);
       });
     },
     async close() {
       closed = true;
       // What is just being launched is in `live` once its queue is through.
       await Promise.all(queues.values());
-      await Promise.all([...live.values()].map((entry) => entry.launched.stop()));
-      await Promise.all(queues.values());
+      await Promise.all([...live.values()].map(stopped));
     },
   };
 }

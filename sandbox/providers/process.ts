@@ -17,7 +17,8 @@ import { startSupervisor } from "./supervised.ts";
 /** What /health and the start say about this provider. */
 export const PROCESS_WARNING =
   "SANDBOXES ARE NOT ISOLATED: they run as plain processes of this user. The agent can read and change every file of this user, reach " +
-  "every service of this machine and of its network, and see other sandboxes. Use it only with people, repositories and models you trust.";
+  "every service of this machine and of its network, and see other sandboxes; other users of this machine can reach its editor and " +
+  "terminal. Use it only with people, repositories and models you trust.";
 
 /** The variable that marks every process of one sandbox, so that all can be found at its end. */
 export const SANDBOX_MARK = "ERRAND_SANDBOX";

@@ -11,10 +11,19 @@ import { isPublicAddress } from "./addresses.ts";
 import { type Listening, listening, splice } from "./relay.ts";
 import { endToEndHeaders, framing } from "./worker-target.ts";
 
-/** The addresses of a name, in the order to try them; injectable for tests. Throws when there are none. */
-export type Resolve = (name: string) => Promise<string[]>;
+/** What the proxy asks of the machine it runs on. */
+export type Network = {
+  /** The addresses of a name, in the order to try them. Throws when there are none. */
+  resolve: (name: string) => Promise<string[]>;
+  /** Whether a sandbox may connect to this address. */
+  isAllowed: (address: string) => boolean;
+};
 
-const system: Resolve = async (name) => (await lookup(name, { all: true })).map((entry) => entry.address);
+/** The real network: public addresses, except those of this machine itself, on which it may serve only its neighbours. */
+export const PUBLIC_NETWORK: Network = {
+  resolve: async (name) => (await lookup(name, { all: true })).map((entry) => entry.address),
+  isAllowed: (address) => isPublicAddress(address) && !ownAddresses().has(address),
+};
 
 /** Time to connect, in ms: long enough for a slow network, short enough that an agent learns of a dead host. */
 const CONNECT_MS = 15_000;
@@ -22,17 +31,16 @@ const CONNECT_MS = 15_000;
 /** The address to connect to, or why there is none. */
 export async function allowedAddress(
   host: string,
-  resolve: Resolve,
-  own: ReadonlySet<string>,
+  network: Network,
 ): Promise<{ ok: true; address: string } | { ok: false; status: 403 | 502; message: string }> {
   const name = host.replace(/^\[|\]$/g, "");
   let addresses: string[];
   try {
-    addresses = isIP(name) ? [name] : await resolve(name);
+    addresses = isIP(name) ? [name] : await network.resolve(name);
   } catch {
     return { ok: false, status: 502, message: `the name ${name} was not found` };
   }
-  const address = addresses.find((one) => isPublicAddress(one) && !own.has(one));
+  const address = addresses.find(network.isAllowed);
   if (address === undefined)
     return { ok: false, status: 403, message: `${name} is not a public address; a sandbox reaches public ones only` };
   return { ok: true, address };
@@ -50,14 +58,17 @@ export function parseAuthority(target: string): { host: string; port: number } |
 }
 
 /** Starts the proxy at `where`. */
-export function egressProxy(where: { path: string } | { host: string; port: number }, resolve: Resolve = system): Promise<Listening> {
+export function egressProxy(
+  where: { path: string } | { host: string; port: number },
+  network: Network = PUBLIC_NETWORK,
+): Promise<Listening> {
   const server = createServer({ requestTimeout: 0, headersTimeout: 10_000, maxHeaderSize: 32 * 1024 });
 
   server.on("connect", async (req: IncomingMessage, client: Duplex, head: Buffer) => {
     client.on("error", () => undefined);
     const target = parseAuthority(req.url ?? "");
     if (!target) return void client.end(plain(400, "CONNECT needs host:port"));
-    const found = await allowedAddress(target.host, resolve, ownAddresses());
+    const found = await allowedAddress(target.host, network);
     if (!found.ok) return void client.end(plain(found.status, found.message));
     const upstream = connect({ host: found.address, port: target.port, allowHalfOpen: true });
     const failed = () => client.end(plain(502, `${target.host}:${target.port} does not answer`));
@@ -78,7 +89,7 @@ export function egressProxy(where: { path: string } | { host: string; port: numb
     const frame = framing(req.headers);
     if (url?.protocol !== "http:" || !frame)
       return refuse(res, 400, "this is an HTTP proxy: give it http:// addresses, or CONNECT for others");
-    const found = await allowedAddress(url.hostname, resolve, ownAddresses());
+    const found = await allowedAddress(url.hostname, network);
     if (!found.ok) return refuse(res, found.status, found.message);
     const upstream = httpRequest({
       host: found.address,
