@@ -10,6 +10,7 @@ import { linkRoutes } from "./routes/links.ts";
 import { modelRoutes } from "./routes/model.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { runnerRoutes } from "./routes/runner.ts";
+import { slackRoutes } from "./routes/slack.ts";
 
 export { SessionAgent } from "./session/agent.ts";
 export { RateBudget } from "./session/rate-budget.ts";
@@ -17,7 +18,8 @@ export { RateBudget } from "./session/rate-budget.ts";
 const app = new Hono<App>();
 
 app.use(safeHeaders, withSettings);
-for (const routes of [healthRoutes, assetRoutes, apiRoutes, modelRoutes, runnerRoutes, linkRoutes, pageRoutes]) app.route("/", routes);
+for (const routes of [healthRoutes, slackRoutes(), assetRoutes, apiRoutes, modelRoutes, runnerRoutes, linkRoutes, pageRoutes])
+  app.route("/", routes);
 
 /** Whether the answer is for a person's browser rather than for a program. */
 const wantsPage = (headers: Headers) => headers.get("accept")?.includes("text/html") === true;
