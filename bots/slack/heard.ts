@@ -38,7 +38,10 @@ function token(inner: string): string {
 export function plainText(raw: string, self: string): string {
   const own = new RegExp(`[ \\t]?<@${self.replace(/[^A-Z0-9]/g, "")}(?:\\|[^<>\\n]{0,100})?>`, "g");
   const text = raw.replace(own, "").replace(/<([@#!]?[^<>\n]+)>/g, (_, inner: string) => token(inner));
-  return unescapeEntities(text).trim();
+  // People write "@errand: do this"; what is left of that is not part of the task.
+  return unescapeEntities(text)
+    .trim()
+    .replace(/^[:,]\s*/, "");
 }
 
 /** The parts of a text by whether they are code: spans between runs of equally many backticks, as Slack and Markdown have them. */
