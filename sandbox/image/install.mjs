@@ -24,6 +24,8 @@ this user is root or may use sudo without a password. What was found is written 
 It ends with 0 when ${ESSENTIAL.join(", ")} are there, with 1 when one of them is missing, with 2 when it was called wrongly.
 `;
 
+// Who reads our output may stop reading; that is no reason to stop installing.
+process.stdout.on("error", () => {});
 const say = (line) => process.stdout.write(`${line}\n`);
 
 /** Says a line with the seconds since `since`. */

@@ -42,7 +42,12 @@ describe("opencodeConfig", () => {
   test("asks before a push, outside the workspace and in a loop; allows the rest", () => {
     const { permission } = opencodeConfig({ ...setting, models: [priced] });
     expect(Object.keys(permission)[0]).toBe("*");
-    expect(permission).toEqual({ "*": "allow", external_directory: "ask", doom_loop: "ask", bash: { "*": "allow", "git push*": "ask" } });
+    expect(permission).toEqual({
+      "*": "allow",
+      external_directory: { "*": "ask", "/tmp/*": "allow" },
+      doom_loop: "ask",
+      bash: { "*": "allow", "git push*": "ask" },
+    });
   });
 
   test("needs a model", () => {

@@ -1,7 +1,7 @@
 /**
  * OpenCode's configuration in a sandbox, for OpenCode 1.18.33, which refuses to start on a key it does not know.
  *
- * The configuration folder in the image holds the house rules (AGENTS.md) and the files of `OPENCODE_NO_INSTALL`; what depends on the
+ * The configuration folder in the image holds the house rules (AGENTS.md) and `OPENCODE_NO_INSTALL`; what depends on the
  * session is `opencodeConfig()`, which the supervisor makes at boot.
  */
 import type { Model } from "../../protocol/backend.ts";
@@ -19,13 +19,15 @@ const SILENCE_MS = 120_000;
 const plugin = { "@opencode-ai/plugin": parts.opencode.version };
 
 /**
- * Files that keep OpenCode from running `npm install` for its plugin package in a configuration folder: it skips that when the folder has
- * a `node_modules/` folder (make an empty one beside these) and its lock file names the dependency. Every configuration folder needs
- * them that OpenCode can write: `$OPENCODE_CONFIG_DIR` and `~/.config/opencode`.
+ * Files that keep OpenCode from changing a configuration folder at its start. It would run `npm install` for its plugin package, unless
+ * the folder has a `node_modules/` folder (make an empty one beside these) and its lock file names the dependency; and it would write a
+ * `.gitignore`, which fails every request where the folder is mounted read-only. Both of its folders need them: `$OPENCODE_CONFIG_DIR`,
+ * which the image brings, and `~/.config/opencode`, which the supervisor makes.
  */
 export const OPENCODE_NO_INSTALL: Record<string, string> = {
   "package.json": `${JSON.stringify({ dependencies: plugin })}\n`,
   "package-lock.json": `${JSON.stringify({ packages: { "": { dependencies: plugin } } })}\n`,
+  ".gitignore": "node_modules\npackage.json\npackage-lock.json\n.gitignore\n",
 };
 
 /** What the configuration depends on. */
@@ -58,7 +60,8 @@ export function opencodeConfig({ models, modelBaseUrl, workspace }: OpencodeSett
     // The last rule that matches wins, so the general one stands first.
     permission: {
       "*": "allow",
-      external_directory: "ask",
+      // Other programs' temporary files are this session's too; OpenCode itself keeps some there.
+      external_directory: { "*": "ask", "/tmp/*": "allow" },
       doom_loop: "ask",
       bash: { "*": "allow", "git push*": "ask" },
     },

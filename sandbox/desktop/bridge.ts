@@ -1,0 +1,62 @@
+/**
+ * Carries the remote framebuffer protocol (RFB) between a browser's WebSocket and the X server's UNIX socket, byte for byte.
+ */
+import { connect } from "node:net";
+import type { WebSocket } from "ws";
+
+/** While more than this waits to be sent to the browser, nothing more is read from the X server. Bytes. */
+const MOST_WAITING = 1024 * 1024;
+
+/** WebSocket close codes (RFC 6455, 7.4.1, and the registry's 1014): the X server ended the connection, or could not be reached. */
+export const CLOSED_BY_DESKTOP = 1001;
+export const NO_DESKTOP = 1014;
+
+/**
+ * Bridges until either side ends, then ends the other. A slow side makes the other wait: neither is read faster than it is drained.
+ * The bridge keeps no more than about a mebibyte each way.
+ */
+export function bridge(browser: WebSocket, rfbSocket: string): void {
+  const desktop = connect(rfbSocket);
+  let isOpen = false;
+
+  desktop.on("connect", () => {
+    isOpen = true;
+  });
+  desktop.on("data", (chunk) => {
+    browser.send(chunk, { binary: true }, () => {
+      if (desktop.isPaused() && browser.bufferedAmount <= MOST_WAITING) desktop.resume();
+    });
+    if (browser.bufferedAmount > MOST_WAITING) desktop.pause();
+  });
+  desktop.on("error", () => {
+    // "close" follows, and says to the browser whether there ever was a connection.
+  });
+  desktop.on("close", () => {
+    if (isOpen) browser.close(CLOSED_BY_DESKTOP, "the desktop ended the connection");
+    else browser.close(NO_DESKTOP, "the desktop is not running");
+  });
+
+  browser.on("message", (data) => {
+    const bytes = Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+    if (desktop.write(bytes)) return;
+    browser.pause();
+    desktop.once("drain", () => browser.resume());
+  });
+  browser.on("error", () => desktop.destroy());
+  browser.on("close", () => desktop.destroy());
+}
+
+/** Whether an X server answers at a UNIX socket with its protocol greeting within `timeoutMs`. */
+export function answers(rfbSocket: string, timeoutMs: number): Promise<boolean> {
+  return new Promise((done) => {
+    const desktop = connect(rfbSocket);
+    const finish = (is: boolean) => {
+      desktop.destroy();
+      done(is);
+    };
+    desktop.setTimeout(timeoutMs, () => finish(false));
+    desktop.once("data", (chunk) => finish(chunk.toString("latin1").startsWith("RFB ")));
+    desktop.once("error", () => finish(false));
+    desktop.once("close", () => finish(false));
+  });
+}
