@@ -37,12 +37,16 @@ export type Block =
 /** What a message is on Slack: the text of notifications and screen readers, and what is seen. */
 export type SlackContent = { text: string; blocks: Block[] };
 
-/** A paragraph of mrkdwn that is never folded behind "see more". */
-export const section = (text: string): Block => ({ type: "section", text: { type: "mrkdwn", text }, expand: true });
+/** A paragraph of mrkdwn that is never folded behind "see more". Slack refuses an empty one. */
+export const section = (text: string): Block => ({
+  type: "section",
+  text: { type: "mrkdwn", text: text.trim() === "" ? "…" : text },
+  expand: true,
+});
 
 /** A line of small grey text; nothing for no text. Each part has to be within `LIMIT.contextText`. */
 export function context(parts: readonly string[]): Block[] {
-  const texts = parts.filter((part) => part !== "").slice(0, 10);
+  const texts = parts.filter((part) => part.trim() !== "").slice(0, 10);
   return texts.length === 0 ? [] : [{ type: "context", elements: texts.map((text) => ({ type: "mrkdwn", text })) }];
 }
 

@@ -41,7 +41,7 @@ export const count = (n: number, one: string, many = `${one}s`): string => `${n.
 /** US dollars; small amounts keep four digits, so that a cheap turn does not look free. */
 export function cost(usd: number | null): string {
   if (usd === null) return "cost unknown";
-  return usd >= 1 ? `$${usd.toFixed(2)}` : usd === 0 ? "$0" : usd < 0.0001 ? "< $0.0001" : `$${usd.toFixed(4)}`;
+  return usd >= 1 ? `$${usd.toFixed(2)}` : usd === 0 ? "$0" : usd < 0.0001 ? "under $0.0001" : `$${usd.toFixed(4)}`;
 }
 
 const compact = (n: number) =>

@@ -2,7 +2,7 @@
 import { isOver, queuedTurns, runningTurn, type TurnView, type View } from "../../protocol/view.ts";
 import type { Message } from "../surface.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section } from "./blocks.ts";
-import { line, markdown } from "./escape.ts";
+import { line, markdown, visible } from "./escape.ts";
 import { count, duration, elapsed, ordinal } from "./format.ts";
 import { buttons, missingLines, repositoryName, whereabouts } from "./place.ts";
 import { tailOfMarkdown } from "./split.ts";
@@ -45,9 +45,8 @@ export function titleOf(view: View, turn: TurnView, now: number): string {
 /** What is being written now, as far as it has not ended in a step or an answer. */
 function writing(turn: TurnView): Block[] {
   if (isOver(turn.state)) return [];
-  const last = turn.parts.findLast((part) => part.text.trim() !== "");
-  if (!last) return [];
-  return [{ type: "markdown", text: markdown(tailOfMarkdown(last.text, TAIL)) }];
+  const text = visible(turn.parts.findLast((part) => part.text.trim() !== "")?.text ?? "");
+  return text.trim() === "" ? [] : [{ type: "markdown", text: markdown(tailOfMarkdown(text, TAIL)) }];
 }
 
 function remarks(turn: TurnView, now: number): string[] {

@@ -19,7 +19,7 @@ export function renderSlack(message: Message): SlackContent {
 
 function renderNote({ text, mention: whom }: Extract<Message, { kind: "note" }>): SlackContent {
   const to = mention(whom);
-  const said = `${to ? `${to} ` : ""}${within(text.trim() || "…", LIMIT.section - 50)}`;
+  const said = `${to ? `${to} ` : ""}${within(text, LIMIT.section - 50).trim() || "…"}`;
   return { text: said, blocks: [section(said)] };
 }
 
