@@ -54,7 +54,11 @@ export async function listenOn(where: { port: number; host: string } | { path: s
   // Without these two Node would ask for the body before anyone has looked at the head, or answer by itself.
   server.on("checkContinue", onRequest);
   server.on("checkExpectation", onRequest);
-  server.on("upgrade", handlers.onUpgrade);
+  server.on("upgrade", (req: IncomingMessage, socket: Duplex, early: Buffer) => {
+    // An answer still under way would be written into the middle of the WebSocket.
+    if (answering.get(socket)?.size) socket.destroy();
+    else handlers.onUpgrade(req, socket, early);
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     // A second head in the middle of an answer would be read as a part of it.
     if ([...(answering.get(socket) ?? [])].some((res) => res.headersSent)) return void socket.destroy();

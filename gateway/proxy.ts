@@ -56,7 +56,8 @@ export function proxy(
     onResponseStart(started, status) {
       // Interim answers (103) are the upstream's business with us.
       if (status < 200) return;
-      const fields = fieldsOf(rawOf(started));
+      // A length on an answer that has no body by its status would be believed by some clients.
+      const fields = fieldsOf(rawOf(started)).filter(([name]) => status !== 204 || name !== "content-length");
       res.writeHead(status, flat(responseFields(fields, to.from)));
       // Without a length the body may come much later, as with event streams.
       if (!fields.some(([name]) => name === "content-length")) res.flushHeaders();
