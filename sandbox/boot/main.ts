@@ -20,8 +20,8 @@ import type { UnitName } from "./unit.ts";
 import { programs } from "./units.ts";
 
 /** Time the runner has to send what is buffered, and time the others have after it, in ms. Together less than 2.5 s. */
-const RUNNER_MS = 1_200;
-const GRACE_MS = 800;
+const RUNNER_MS = 1_600;
+const GRACE_MS = 600;
 
 /** What of the gateway's messages matters here; the rest (who used what) is not yet passed on. */
 const FromGateway = z.discriminatedUnion("t", [
