@@ -19,6 +19,8 @@ const RETRY_MS = 30_000;
 const DOWN_MS = 90_000;
 /** An unfinished answer right after the prompt is no sign that the work was lost, ms. */
 const FRESH_MS = 2_000;
+/** Looks in a row that may be answered with an error before the turn is given up. */
+const UNREADABLE = 5;
 /** The newest messages are enough to see whether a turn is over. */
 const LOOK_MESSAGES = 50;
 
@@ -62,6 +64,8 @@ export function carryTurn(options: CarryOptions): Carried {
   let finishWith: (end: TurnEnd) => void = () => {};
   let beginWith: () => void = () => {};
   let downTimer: NodeJS.Timeout | null = null;
+  /** Looks in a row that OpenCode answered with something that is no state. */
+  let unreadable = 0;
   const early: Input[] = [];
   const over = new AbortController();
   const end = new Promise<TurnEnd>((done) => {
@@ -204,8 +208,14 @@ export function carryTurn(options: CarryOptions): Carried {
     const startedAt = now();
     const snapshot = await readSnapshot(openCode, turn, active, full);
     if (over.signal.aborted) return;
-    if (snapshot.ok) return feed({ type: "snapshot", snapshot: { ...snapshot.value, token, startedAt } });
+    if (snapshot.ok) {
+      unreadable = 0;
+      return feed({ type: "snapshot", snapshot: { ...snapshot.value, token, startedAt } });
+    }
     log(`opencode: its state could not be read: ${snapshot.message}`);
+    // An answer that is an error will stay one, as when somebody deleted the session.
+    if (snapshot.status !== null) unreadable += 1;
+    if (unreadable >= UNREADABLE) return feed({ type: "lost", failure: promptFailure(snapshot.message) });
     // While its process is away, the stream's next connection looks again.
     if (turn.downAt === null) await carryOut({ do: "look", in: 1_000, token, full });
   }

@@ -30,7 +30,7 @@ export const MessageInfo = z.object({
   finish: z.string().optional(),
   error: OpenCodeError.optional(),
   /** `true` on the assistant's message of a compaction; an object on a user's message. */
-  summary: z.unknown(),
+  summary: z.unknown().optional(),
 });
 export type MessageInfo = z.infer<typeof MessageInfo>;
 

@@ -1,0 +1,141 @@
+/** A sandbox's inside for the runner's tests: the real OpenCode, a real git repository, the real runner process, a peer. */
+import { execFileSync, fork, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
+import type { RunnerConfig } from "../../sandbox/boot/ipc.ts";
+import { startModel } from "./model.ts";
+import type { Script } from "./model.ts";
+import { startPeer } from "./peer.ts";
+
+const TOKEN = "runner-token";
+const PASSWORD = "opencode-password";
+
+/** The installed OpenCode, from the report of the sandbox's parts, or null with the reason. */
+export function installedOpenCode(): { path: string | null; reason: string } {
+  const folder = process.env.ERRAND_PARTS ?? join(homedir(), ".cache", "errand", "parts");
+  const report = join(folder, "report.json");
+  if (!existsSync(report)) return { path: null, reason: `${report} is not there: install the sandbox's parts first` };
+  const part = (JSON.parse(readFileSync(report, "utf8")) as { opencode?: { available: boolean; path: string | null; reason: string | null } }).opencode;
+  return { path: part?.available === true && part.path !== null ? resolve(folder, part.path) : null, reason: part?.reason ?? "" };
+}
+
+/** Starts everything but the runner. `repository` replaces the sample repository's address. */
+export async function setStage(binary: string, scripts: Record<string, Script>, repository?: string | null) {
+  const root = mkdtempSync(join(tmpdir(), "errand-runner-"));
+  const home = join(root, "home");
+  const workspace = join(root, "repo");
+  const configFolder = join(root, "opencode");
+  for (const folder of [home, workspace, join(root, "run")]) mkdirSync(folder, { recursive: true });
+  const origin = sampleRepository(root);
+  const [model, peer, port] = await Promise.all([startModel(scripts), startPeer(TOKEN), freePort()]);
+  writeConfig([configFolder, join(home, ".config", "opencode")], configFolder, model.url, workspace);
+
+  const config: RunnerConfig = {
+    session: "session1",
+    generation: 1,
+    runnerToken: TOKEN,
+    workerUrl: peer.url,
+    workspace,
+    home,
+    run: join(root, "run"),
+    repository: repository === undefined ? origin : repository,
+    base: null,
+    branch: "errand/session1",
+    opencode: { url: `http://127.0.0.1:${port}`, password: PASSWORD },
+    modelDefault: "errand/main",
+    bootedAt: Date.now(),
+  };
+  let openCode: ChildProcess | null = null;
+  let runner: ChildProcess | null = null;
+  const said: unknown[] = [];
+  const logged: string[] = [];
+
+  function startOpenCode(): void {
+    const env = {
+      PATH: process.env.PATH,
+      HOME: home,
+      LANG: "C.UTF-8",
+      OPENCODE_CONFIG_DIR: configFolder,
+      OPENCODE_DISABLE_PROJECT_CONFIG: "1",
+      OPENCODE_DISABLE_MODELS_FETCH: "1",
+      OPENCODE_DISABLE_AUTOUPDATE: "1",
+      OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
+      OPENCODE_DISABLE_SHARE: "1",
+      OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
+      OPENCODE_SERVER_PASSWORD: PASSWORD,
+      ERRAND_MODEL_TOKEN: "model-token",
+    };
+    openCode = spawn(binary, ["serve", "--hostname", "127.0.0.1", "--port", String(port)], { cwd: workspace, env, stdio: "ignore" });
+  }
+
+  function startRunner(changed: Partial<RunnerConfig> = {}): void {
+    runner = fork(join(import.meta.dirname, "..", "..", "runner", "main.ts"), { stdio: ["ignore", "ignore", "pipe", "ipc"], env: { PATH: process.env.PATH } });
+    runner.stderr?.on("data", (data) => logged.push(String(data)));
+    runner.on("message", (message) => said.push(message));
+    runner.send({ t: "config", config: { ...config, ...changed } });
+  }
+
+  async function kill(child: ChildProcess | null): Promise<void> {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((done) => child.once("exit", done));
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  return {
+    config,
+    model,
+    peer,
+    said,
+    logged,
+    workspace,
+    home,
+    startOpenCode,
+    startRunner,
+    tell: (message: object) => runner?.send(message),
+    killRunner: () => kill(runner),
+    killOpenCode: () => kill(openCode),
+    prompt: (turn: number, text: string) => peer.command({ do: "prompt", turn, text, system: "A test asks.", model: "errand/main" }),
+    close: async () => {
+      await Promise.all([kill(runner), kill(openCode)]);
+      model.close();
+      peer.close();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+function sampleRepository(root: string): string {
+  const folder = join(root, "origin");
+  mkdirSync(folder);
+  const git = (...args: string[]) => execFileSync("git", ["-c", "user.name=t", "-c", "user.email=t@example.com", ...args], { cwd: folder, stdio: "pipe" });
+  git("init", "-q", "-b", "main");
+  writeFileSync(join(folder, "greeting.txt"), "hello\n");
+  writeFileSync(join(folder, "notes.md"), "# Notes\n");
+  git("add", ".");
+  git("commit", "-q", "-m", "first");
+  return folder;
+}
+
+function writeConfig(folders: string[], main: string, modelBaseUrl: string, workspace: string): void {
+  for (const folder of folders) {
+    mkdirSync(join(folder, "node_modules"), { recursive: true });
+    for (const [name, text] of Object.entries(OPENCODE_NO_INSTALL)) writeFileSync(join(folder, name), text);
+  }
+  const price = { input: 3, output: 15, cacheRead: 0.3, cacheWrite: 3.75 };
+  const models = [{ id: "main", name: "main", context: 200_000, output: 32_000, price }];
+  writeFileSync(join(main, "opencode.json"), JSON.stringify(opencodeConfig({ models, modelBaseUrl, workspace })));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
