@@ -5,6 +5,7 @@ import type { Request as Ask } from "../../protocol/request.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";
 import { type App, withSettings } from "./app.ts";
 import { type SlackRouteOptions, slackRoutes } from "./slack.ts";
+import { isSignedBySlack } from "./slack-receiver.ts";
 
 const SECRET = "8f742231b10e8888abcd99yyyzzz85a5";
 const NOW = 1_770_000_000_000;
@@ -187,4 +188,16 @@ describe("the Slack route", () => {
     const app = appWith({ agent: () => ({ accept: () => Promise.reject(new Error("no")) }) });
     expect((await sendClick(app, { action_id: "errand_stop", value: "2" })).status).toBe(500);
   });
+});
+
+/** Slack's own example of a signature, from "Verifying requests from Slack". */
+it("checks signatures as Slack's documentation does", async () => {
+  const body =
+    "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
+  const headers = new Headers({
+    "x-slack-request-timestamp": "1531420618",
+    "x-slack-signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503",
+  });
+  const check = (text: string) => isSignedBySlack(SECRET, headers, new TextEncoder().encode(text), 1_531_420_618_000);
+  expect([await check(body), await check(`${body}x`)]).toEqual([true, false]);
 });
