@@ -23,10 +23,13 @@ const testBindings = {
   GRANT_KEY: JSON.stringify({
     ...((await crypto.subtle.exportKey(
       "jwk",
-      (await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"])).privateKey,
+      (
+        await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"])
+      ).privateKey,
     )) as object),
     kid: "test",
   }),
+  BACKEND_URL: "http://backend.test",
   BACKEND_KEY: "test:test-backend-secret",
   MODEL_URL: "https://model.test/v1",
   MODEL_NAME: "test-model",
@@ -64,7 +67,7 @@ export default defineConfig({
         test: {
           name: "worker",
           include: ["{worker,bots}/**/*.worker.test.ts"],
-          setupFiles: ["./worker/test-setup.ts"],
+          setupFiles: ["./worker/testing/setup.ts"],
           deps: {
             optimizer: {
               ssr: {

@@ -44,7 +44,7 @@ function Sandbox(props: { sandbox: SandboxView; now: number }) {
   const services = Object.entries(sandbox.services);
   const settled = sandbox.state === "ready" || sandbox.state === "none";
   return (
-    <details open={!settled}>
+    <details open={!settled} data-open={String(!settled)}>
       <summary>
         <span class={`dot ${sandbox.state}`}></span> {sandboxWords(sandbox)}
         {sandbox.generation > 1 ? <span class="quiet"> · the {sandbox.generation}th of this session</span> : null}
@@ -226,16 +226,19 @@ function Turn(props: { turn: TurnView; place: number | null; session: string; no
         <span class={`pill ${turn.state}`}>{TURN_WORDS[turn.state]}</span>
         {place === null ? null : <span class="quiet"> {place === 1 ? "next" : `number ${place} in the queue`}</span>}
         <span class="quiet"> {turnFigures(turn, now).join(" · ")}</span>
-        {over ? null : (
-          <form method="post" action={`/s/${session}/say`} data-say class="inline">
+      </Block>
+      {/* Apart from the times beside it: a button that is replaced while it is pressed is not pressed. */}
+      {over ? null : (
+        <Block id={id("stop")}>
+          <form method="post" action={`/s/${session}/say`} data-say>
             <input type="hidden" name="t" value="stop" />
             <input type="hidden" name="turn" value={String(turn.id)} />
             <button type="submit" class="small" disabled={turn.state === "stopping"}>
               {turn.state === "queued" ? "Withdraw" : "Stop"}
             </button>
           </form>
-        )}
-      </Block>
+        </Block>
+      )}
     </>
   );
 }

@@ -22,12 +22,12 @@ let stepsTo = Number(main.dataset.to);
 const sources = new Map();
 for (const block of main.querySelectorAll("[data-block]")) sources.set(block.id, block.outerHTML);
 
-/** @param {Element} current @param {Element} fresh */
+/** What somebody opened or folded stays so, until the server itself says otherwise by another `data-open`. @param {Element} current @param {Element} fresh */
 function keepOpened(current, fresh) {
   const before = current.querySelectorAll("details");
   fresh.querySelectorAll("details").forEach((details, index) => {
     const old = before[index];
-    if (old) details.open = old.open;
+    if (old && old.dataset.open === details.dataset.open) details.open = old.open;
   });
 }
 

@@ -1,0 +1,122 @@
+/**
+ * What the Worker's tests in workerd put around the real Worker and its real objects: a client that comes by loopback, a
+ * backend and a model behind `fetch`, and a runner that says by the real protocol what a test tells it to.
+ */
+import { env, exports } from "cloudflare:workers";
+import { expect, vi } from "vitest";
+import { EnsureBody, type SandboxView } from "../../protocol/backend.ts";
+import type { RunnerEvent } from "../../protocol/events.ts";
+import { type Command, ToRunner } from "../../protocol/runner.ts";
+
+export const ORIGIN = env.PUBLIC_ORIGIN as string;
+export const GATEWAY = "http://127.0.0.1:19000";
+
+/** A request as a program on this machine sends it. */
+export function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (!headers.has("host")) headers.set("host", new URL(ORIGIN).host);
+  return exports.default.fetch(new Request(ORIGIN + path, { redirect: "manual", ...init, headers }));
+}
+
+/** A JSON body by POST. */
+export const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+  ask(path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
+
+type Answer = (request: Request) => Response | Promise<Response>;
+
+export type World = {
+  /** What was asked of the model's address: read where it arrived, since bodies can't cross from one object to another. */
+  modelRequests: { url: string; headers: Headers; body: string }[];
+  /** How the model answers next. */
+  model: Answer;
+  /** Boot configurations by session, as the backend got them. */
+  boots: Map<string, EnsureBody["config"]>;
+};
+
+/** Puts a backend and a model behind `fetch` of Worker and objects; every other address fails. */
+export function world(): World {
+  const self: World = { modelRequests: [], model: () => Response.json({}), boots: new Map() };
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+    const request = new Request(input as RequestInfo, init as RequestInit);
+    const url = new URL(request.url);
+    if (url.hostname === "model.test") {
+      self.modelRequests.push({ url: request.url, headers: request.headers, body: await request.clone().text() });
+      return self.model(request);
+    }
+    if (url.hostname === "backend.test") return backend(self, request);
+    throw new Error(`nothing is at ${url.host}`);
+  });
+  return self;
+}
+
+async function backend(self: World, request: Request): Promise<Response> {
+  const [, session, generation] = /^\/v1\/sessions\/(\w+)\/generations\/(\d+)$/.exec(new URL(request.url).pathname) ?? [];
+  if (!session || !generation) return new Response(null, { status: 204 });
+  if (request.method === "PUT") self.boots.set(session, EnsureBody.parse(await request.json()).config);
+  const view: SandboxView = {
+    sandboxId: `sb-${generation}`,
+    provider: "test",
+    session,
+    generation: Number(generation),
+    state: "running",
+    exitCode: null,
+    reason: null,
+    gatewayOrigin: GATEWAY,
+    createdAt: 1,
+  };
+  return Response.json(view, { status: request.method === "PUT" ? 201 : 200 });
+}
+
+/** `Omit` of each member of a union by itself. */
+type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
+
+export type Runner = {
+  say(...items: Without<RunnerEvent, "at">[]): void;
+  commands: Command[];
+  close(): void;
+};
+
+/** Connects the runner of a session's newest sandbox through the Worker's own route. */
+export async function connectRunner(self: World, session: string): Promise<Runner> {
+  const config = await vi.waitFor(() => {
+    const boot = self.boots.get(session);
+    if (!boot) throw new Error("no sandbox was asked for");
+    return boot;
+  });
+  const answer = await ask(`/sandbox/${session}/runner?generation=${config.generation}`, {
+    headers: { upgrade: "websocket", authorization: `Bearer ${config.runnerToken}` },
+  });
+  expect(answer.status).toBe(101);
+  const socket = answer.webSocket;
+  if (!socket) throw new Error("no socket");
+  const commands: Command[] = [];
+  let welcomed = false;
+  socket.addEventListener("message", ({ data }) => {
+    const frame = ToRunner.parse(JSON.parse(data as string));
+    if (frame.t === "welcome") welcomed = true;
+    if (frame.t === "command") {
+      commands.push(frame.command);
+      socket.send(JSON.stringify({ t: "ack", commands: frame.seq }));
+    }
+  });
+  socket.accept();
+  socket.send(JSON.stringify({ t: "hello", protocol: 1, generation: config.generation, commands: 0 }));
+  await vi.waitFor(() => expect(welcomed).toBe(true));
+  let said = 0;
+  return {
+    commands,
+    say(...items) {
+      socket.send(JSON.stringify({ t: "events", first: said + 1, items: items.map((item) => ({ at: Date.now(), ...item })) }));
+      said += items.length;
+    },
+    close: () => socket.close(1000),
+  };
+}
+
+/** A new session by the API, with its id. */
+export async function newSession(text = "add a test"): Promise<string> {
+  const answer = await post("/api/sessions", { text });
+  expect(answer.status).toBe(201);
+  const { id } = (await answer.json()) as { id: string };
+  return id;
+}
