@@ -25,8 +25,8 @@ import type { Turns } from "./turns.ts";
 
 /** While a sandbox boots or its runner is away, the backend is asked this often, in ms. */
 const CHECK_EVERY_MS = 5_000;
-/** How long an unanswered start waits before it is repeated, in ms: the call's own limit and a little. */
-const ENSURE_AGAIN_MS = 35_000;
+/** A call to the backend has ended after this time, in ms: its own limit and a little. While one is under way, nothing else is due. */
+const CALL_LIMIT_MS = 35_000;
 
 export type CarePorts = {
   sessionId: () => string;
@@ -56,7 +56,7 @@ export class SandboxCare {
     const sandbox = this.#parts.sandbox.get();
     const due = nextStep(sandbox, this.#wanted(sandbox, now), now);
     // One call at a time: its answer reconciles again, and this is for the case that it never comes.
-    return due !== undefined && this.#calling ? Math.max(due, now + ENSURE_AGAIN_MS) : due;
+    return due !== undefined && this.#calling ? Math.max(due, now + CALL_LIMIT_MS) : due;
   }
 
   /** Somebody clicked a link: the sandbox is wanted for a while, and a breaker is closed again. */
@@ -88,12 +88,10 @@ export class SandboxCare {
           continue;
         case "ensure":
           if (this.#calling) return;
-          sandbox.set({ nextTry: now + ENSURE_AGAIN_MS });
           this.#call(state.generation, async () => ensureSandbox(this.#backend(), await this.#body(state.generation)));
           return;
         case "check":
           if (this.#calling) return;
-          sandbox.set({ nextTry: now + CHECK_EVERY_MS });
           this.#call(state.generation, () => getSandbox(this.#backend(), this.#ports.sessionId(), state.generation));
           return;
       }
@@ -192,11 +190,12 @@ export class SandboxCare {
     if (answer.kind === "view") {
       if (answer.view.state === "finished" && !alive) return this.#lost(lossOf(answer.view), now);
       this.#told(answer.view);
-      if (state.state === "starting") sandbox.set({ state: "booting", since: now, nextTry: now + CHECK_EVERY_MS });
+      if (state.state === "starting") sandbox.set({ state: "booting", since: now });
+      if (!alive) sandbox.set({ nextTry: now + CHECK_EVERY_MS });
       return;
     }
     if (alive) return;
-    if (answer.kind === "none") return state.state === "starting" ? undefined : this.#lost(lossOf(null), now);
+    if (answer.kind === "none") return this.#lost(lossOf(null), now);
     this.#ports.report({ message: "backend", code: answer.code, why: answer.message });
     if (answer.code === "generation_ended" || answer.code === "stale_generation" || answer.code === "already_finished")
       return this.#lost(lossOf(null), now);
@@ -231,7 +230,8 @@ export class SandboxCare {
       sandboxId: null,
       gatewayOrigin: null,
       failures: broken ? 0 : failures,
-      nextTry: now + retryAfterMs(failures),
+      // After the turn was told, only a person tries again, and that must not wait.
+      nextTry: broken ? now : now + retryAfterMs(failures),
       ...(broken ? { wantedUntil: 0 } : {}),
     });
     const running = turns.running();

@@ -10,7 +10,7 @@ import type { Tables } from "./schema.ts";
 /** A start must lead to a connected runner within this time, in ms (measured: under 2 s locally; image pulls take longer). */
 export const BOOT_LIMIT_MS = 120_000;
 /** After losing the runner's connection, its own reconnects get this long before the backend is asked, in ms. */
-export const RECONNECT_MS = 5_000;
+export const RECONNECT_MS = 1_000;
 /** A sandbox that runs but whose runner stays away for this long is replaced, in ms. */
 export const AWAY_LIMIT_MS = 90_000;
 /** No ping of the runner for this long while connected: its connection counts as lost, in ms (it pings every 10 s). */
