@@ -20,6 +20,9 @@ export const outboxTables: Tables = {
   ],
 };
 
+/** While a write is on its way, the alarm stands this far off, in ms. */
+const DEADMAN_MS = 5_000;
+
 /** What the outbox is handed: everything with an effect comes from outside. */
 export type OutboxPorts = {
   now: () => number;
@@ -131,9 +134,9 @@ export class Outbox {
     return editDue(row, turn, this.#changed.get(row.key), this.#changed.has(row.key) && this.#urgent(row));
   }
 
-  /** When the next write may go out, ms since 1970. While one is on its way: a deadman's time. */
+  /** When the next write may go out, ms since 1970. While one is on its way: when to look again, should this object end meanwhile. */
   nextDue(): number | undefined {
-    if (this.#sending) return this.#ports.now() + 30_000;
+    if (this.#sending) return this.#ports.now() + DEADMAN_MS;
     const dues = [...this.#open().values()].map((row) => this.#dueOf(row)).filter((due) => due !== undefined);
     return dues.length > 0 ? Math.min(...dues) : undefined;
   }

@@ -25,8 +25,8 @@ import type { Turns } from "./turns.ts";
 
 /** While a sandbox boots or its runner is away, the backend is asked this often, in ms. */
 const CHECK_EVERY_MS = 5_000;
-/** A call to the backend has ended after this time, in ms: its own limit and a little. While one is under way, nothing else is due. */
-const CALL_LIMIT_MS = 35_000;
+/** While a call is under way, the alarm stands this far off, in ms: should this object end meanwhile, it starts again then. */
+const DEADMAN_MS = 5_000;
 
 export type CarePorts = {
   sessionId: () => string;
@@ -55,8 +55,8 @@ export class SandboxCare {
   nextDue(now: number): number | undefined {
     const sandbox = this.#parts.sandbox.get();
     const due = nextStep(sandbox, this.#wanted(sandbox, now), now);
-    // One call at a time: its answer reconciles again, and this is for the case that it never comes.
-    return due !== undefined && this.#calling ? Math.max(due, now + CALL_LIMIT_MS) : due;
+    // One call at a time: its answer reconciles again.
+    return due !== undefined && this.#calling ? Math.max(due, now + DEADMAN_MS) : due;
   }
 
   /** Somebody clicked a link: the sandbox is wanted for a while, and a breaker is closed again. */
