@@ -139,8 +139,9 @@ function allDone(one: Done): boolean {
 
 /** What a turn did, one line a deed. */
 export function deeds(turn: Turn): string[] {
+  const folder = lookedAt(ran(turn, LOOK)?.result ?? "").folder;
   const lines = turn.done.flatMap((one) => {
-    if (one.name === "edit" || one.name === "write") return [`changed \`${String(one.args.filePath).split("/").slice(-2).join("/")}\``];
+    if (one.name === "edit" || one.name === "write") return [`changed \`${String(one.args.filePath).replace(`${folder}/`, "")}\``];
     if (one.name === "bash") return [`ran \`${String(one.args.command).slice(0, 80)}\``];
     if (one.name === "question") return ["asked you a question"];
     return [];
@@ -213,7 +214,7 @@ function ask(turn: Turn, tools: Set<string>, before: Turn[]): Reply {
     };
   }
   const earlier =
-    before.length > 0 ? ` I have done ${before.length} other ${before.length === 1 ? "thing" : "things"} in this thread before.` : "";
+    before.length > 0 ? `\n\nI have done ${before.length} other ${before.length === 1 ? "thing" : "things"} in this thread before.` : "";
   return answer(
     `You answered “${said}”. \`DEMO.md\` now ends with:\n\n\`\`\`\n${(wrote.result ?? "").trim().slice(0, 300)}\n\`\`\`${earlier}`,
   );

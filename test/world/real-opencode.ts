@@ -1,0 +1,72 @@
+/** Runs the real OpenCode on a folder against a model, as tests of the stand-in models need it. Not a sandbox. */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { createOpencodeClient } from "@opencode-ai/sdk/v2";
+import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
+import { parsePartsReport } from "../../sandbox/image/report.ts";
+
+/** Where the sandbox's parts are installed for this user. */
+export const PARTS = process.env.ERRAND_PARTS ?? join(homedir(), ".cache", "errand", "parts");
+
+/** The OpenCode binary of the sandbox's parts, or undefined where they are not installed. */
+export function opencodeBinary(): string | undefined {
+  try {
+    const part = parsePartsReport(readFileSync(join(PARTS, "report.json"), "utf8"), PARTS).opencode;
+    return part.available ? part.path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Starts OpenCode on a folder. `url` and `key` are of an OpenAI-compatible model server. */
+export async function startOpenCode(options: { binary: string; folder: string; url: string; key?: string }) {
+  const home = await mkdtemp(join(tmpdir(), "errand-opencode-"));
+  const write = async (folder: string, files: Record<string, string>) => {
+    await mkdir(join(folder, "node_modules"), { recursive: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  };
+  const models = [{ id: "main", name: "main", context: 200_000, output: 32_000, price: null }];
+  const config = JSON.stringify(opencodeConfig({ models, modelBaseUrl: options.url, workspace: options.folder }));
+  await write(join(home, "config"), { ...OPENCODE_NO_INSTALL, "opencode.json": config });
+  await write(join(home, ".config", "opencode"), OPENCODE_NO_INSTALL);
+  const child = spawn(options.binary, ["serve", "--hostname", "127.0.0.1", "--port", "0"], {
+    cwd: options.folder,
+    env: {
+      PATH: process.env.PATH ?? "",
+      HOME: home,
+      OPENCODE_CONFIG_DIR: join(home, "config"),
+      OPENCODE_DISABLE_PROJECT_CONFIG: "1",
+      OPENCODE_DISABLE_MODELS_FETCH: "1",
+      OPENCODE_DISABLE_AUTOUPDATE: "1",
+      OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
+      OPENCODE_DISABLE_SHARE: "1",
+      OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
+      ERRAND_MODEL_TOKEN: options.key ?? "none",
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  const address = await new Promise<string>((resolve, reject) => {
+    const listen = (chunk: Buffer) => {
+      said += chunk.toString();
+      const found = /listening on (http:\/\/\S+)/.exec(said)?.[1];
+      if (found) resolve(found);
+    };
+    child.stdout.on("data", listen);
+    child.stderr.on("data", listen);
+    child.on("error", reject);
+    child.on("exit", () => reject(new Error(`OpenCode ended: ${said.slice(-1000)}`)));
+  });
+  return {
+    client: createOpencodeClient({ baseUrl: address }),
+    async stop() {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      await ended;
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
