@@ -5,6 +5,7 @@ import { cookieHeader, cookieName } from "./cookies.ts";
 import { fieldsOf, single } from "./fields.ts";
 import { type GrantKeys, type Ledger, verifyGrant } from "./grant.ts";
 import type { GatewayConfig } from "./ipc.ts";
+import type { Log } from "./log.ts";
 import { reply } from "./replies.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -24,9 +25,9 @@ export interface Exchange {
   keys: GrantKeys;
   ledger: Ledger;
   sessions: Sessions;
-  landing?: GatewayConfig["landing"];
+  landing: GatewayConfig["landing"];
   now(): number;
-  log(entry: Record<string, string | number>): void;
+  log: Log;
   opened(service: Service): void;
 }
 

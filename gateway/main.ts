@@ -4,10 +4,11 @@
  */
 import { randomBytes } from "node:crypto";
 import { type FromGateway, ToGateway } from "./ipc.ts";
+import type { Log } from "./log.ts";
 import { createGateway, type RunningGateway } from "./server.ts";
 
 const report = (message: FromGateway) => void process.send?.(message);
-const log = (entry: Record<string, string | number>) => void process.stdout.write(`${JSON.stringify({ at: Date.now(), ...entry })}\n`);
+const log: Log = (entry) => void process.stdout.write(`${JSON.stringify({ at: Date.now(), ...entry })}\n`);
 
 let gateway: RunningGateway | undefined;
 

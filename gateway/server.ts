@@ -10,6 +10,7 @@ import { createLedger, importKeys } from "./grant.ts";
 import { requestFields } from "./headers.ts";
 import { type FromGateway, type GatewayConfig, type GatewayUpdate, originProblem } from "./ipc.ts";
 import { type Listener, listenOn } from "./listener.ts";
+import { bounded, type Log } from "./log.ts";
 import { connectionsTo, proxy } from "./proxy.ts";
 import { reply, replyRaw, waitingPage } from "./replies.ts";
 import { createSessions } from "./sessions.ts";
@@ -25,7 +26,7 @@ const SWEEP_MS = 1_000;
 export interface Surroundings {
   now(): number;
   random(size: number): Uint8Array;
-  log(entry: Record<string, string | number>): void;
+  log: Log;
   report?(message: FromGateway): void;
 }
 
@@ -42,7 +43,8 @@ type Admitted = Extract<Verdict, { do: "forward" }>;
 
 /** Builds a gateway. Throws where the configuration can't work, naming what is wrong. */
 export function createGateway(config: GatewayConfig, surroundings: Surroundings): RunningGateway {
-  const { now, log } = surroundings;
+  const { now } = surroundings;
+  const log = bounded(surroundings.log, now);
   const report = surroundings.report ?? (() => {});
   const sessions = createSessions(surroundings);
   const ledger = createLedger();
@@ -104,7 +106,13 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
         break;
       case "exchange":
         sendContinue(req, res);
-        exchange(req, res, { ...config, keys, ledger, sessions, now, log, opened: (service) => report({ t: "open", service }) });
+        exchange(req, res, {
+          session: config.session,
+          workerOrigin: config.workerOrigin,
+          landing: config.landing,
+          ...{ keys, ledger, sessions, now, log },
+          opened: (service) => report({ t: "open", service }),
+        });
         break;
       case "forward":
         forward(req, res, head, verdict);

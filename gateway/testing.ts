@@ -87,7 +87,7 @@ export function parseAnswer(raw: string): Answer {
 }
 
 /** Writes bytes as they are, and returns all that comes back until the other side closes or `patience` ms have passed. */
-export function exchangeBytes(port: number, bytes: string, patience = 1_500): Promise<string> {
+export function exchangeBytes(port: number, bytes: string, patience = 8_000): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     let received = "";
