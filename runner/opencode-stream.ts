@@ -8,7 +8,7 @@ import type { OpenCodeEvent } from "./opencode-types.ts";
 /** OpenCode sends a heartbeat every 10 s: after this much silence, in ms, the stream is dead. */
 export const SILENCE_MS = 25_000;
 const RETRY_MIN_MS = 250;
-const RETRY_MAX_MS = 4_000;
+const RETRY_MAX_MS = 1_000;
 
 /** What the stream needs and whom it tells. */
 export type StreamOptions = {

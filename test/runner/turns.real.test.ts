@@ -61,6 +61,7 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
       "#cut": [{ text: "half an ans", cut: true }, { text: "The whole answer." }],
       "#endless": () => ({ text: "again ", endless: true }),
       "#empty": [{}],
+      "#paced": [{ text: words(100), pace: 30 }],
     });
     stage.startOpenCode();
     stage.startRunner();
@@ -171,12 +172,17 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
 
   it("goes on after a dropped connection without gap or repetition", async () => {
     const { peer } = stage;
-    const before = peer.events.length;
+    stage.prompt(10, "Write #paced");
+    await peer.waitFor("text", () => peer.of("text.delta", 10).length > 1);
     peer.drop();
-    stage.prompt(10, "Nothing special");
+    await peer.waitFor("another connection", () => peer.hellos() > 1);
+    peer.drop();
     expect(await peer.finished(10)).toMatchObject({ outcome: "done" });
     expect(peer.faults).toEqual([]);
-    expect(peer.events.slice(before).filter((event) => event.type === "turn.accepted")).toHaveLength(1);
+    expect(peer.of("turn.accepted", 10)).toHaveLength(1);
+    expect(peer.of("text.done", 10).map((event) => event.text)).toEqual([words(100)]);
+    // Nothing of the text came twice or was left out on its way either, as long as it was in progress.
+    expect(words(100).startsWith(peer.of("text.delta", 10).map((event) => event.text).join(""))).toBe(true);
     await peer.waitFor("all commands acknowledged", () => peer.unacknowledged() === 0);
   });
 });
