@@ -1,4 +1,5 @@
 /** Real sandboxes by the real backend: bubblewrap, OpenCode, code-server, Xvnc, ttyd, the real gateway and runner. */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,7 +13,6 @@ import { startWorker } from "../test/sandbox/worker.ts";
 import { startGitHost } from "../test/world/git-host.ts";
 import { partsFolder } from "./image/install/folder.mjs";
 import { partsReport } from "./image/report.ts";
-import { buildRuntime } from "./image/runtime.mjs";
 import { bwrapProblem } from "./providers/choose.ts";
 import { unprivilegedUid } from "./providers/local.ts";
 
@@ -34,7 +34,7 @@ const COMMANDS = {
 const parts = partsFolder(process.env);
 const uid = process.getuid?.() === 0 ? unprivilegedUid(process.env) : null;
 const folder = mkdtempSync(join(tmpdir(), "errand-"));
-let runtime: string;
+const runtime = join(import.meta.dirname, "..", "dist", "runtime");
 let worker: Awaited<ReturnType<typeof startWorker>>;
 type Backend = Awaited<ReturnType<typeof startBackend>>;
 
@@ -43,7 +43,7 @@ const gitForward = () => ({ port: Number(new URL(git.url).port), host: "127.0.0.
 
 beforeAll(async () => {
   git = await startGitHost({ dataDir: join(folder, "git") });
-  runtime = (await buildRuntime()).out;
+  execFileSync(process.execPath, [join(import.meta.dirname, "image", "runtime.mjs")], { stdio: "inherit" });
   worker = await startWorker();
   const report = partsReport(parts);
   for (const name of ["opencode", "code-server", "Xvnc", "ttyd", "tmux"] as const)
@@ -109,7 +109,7 @@ describe("two sandboxes in bubblewrap", () => {
       const environment = readFileSync(`/proc/${one.pid}/environ`, "utf8");
       expect(`${one.command} ${environment}`, one.command).not.toMatch(/must-not-be-seen-inside|runner-a{26}|model-b{26}/);
       // OpenCode holds the token of the model route; nothing else does, but what OpenCode starts.
-      if (!environment.includes("ERRAND_UNIT=opencode")) expect(environment, one.command).not.toMatch(/model-a{26}/);
+      if (!environment.includes("ERRAND_UNIT=opencode-")) expect(environment, one.command).not.toMatch(/model-a{26}/);
     }
   });
 

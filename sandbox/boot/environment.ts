@@ -2,10 +2,11 @@
 import { dirname, join } from "node:path";
 import type { Part, PartName } from "../image/report.ts";
 import type { InsideConfig } from "./config.ts";
+import { SANDBOX_MARK } from "./marked.ts";
 
 /** Variables of the supervisor that its children keep, where set: the mark of a sandbox, and an operator's proxy and certificates. */
 export const KEPT = [
-  ...["ERRAND_SANDBOX", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"],
+  ...[SANDBOX_MARK, "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"],
   ...["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"],
 ] as const;
 

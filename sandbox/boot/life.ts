@@ -2,11 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { killMarked } from "./marked.ts";
+import { killMarked, UNIT_MARK } from "./marked.ts";
 import type { Unit } from "./unit.ts";
 
-/** The variable that marks a unit's processes, so that those which left its process group are found as well. */
-export const UNIT_MARK = "ERRAND_UNIT";
 /** What one run may write to its log, in bytes; the rest is dropped. */
 const LOG_BYTES = 1024 * 1024;
 
@@ -18,13 +16,16 @@ export type Life = {
   stop(graceMs: number): Promise<void>;
 };
 
-/** Starts a unit. A program that can't be started is a life that ends at once. */
-export function live(unit: Unit, logFolder: string): Life {
+/**
+ * Starts a unit. A program that can't be started is a life that ends at once. `mark` tells this unit of this supervisor from all
+ * others of the machine: whatever carries it is killed when the unit ends.
+ */
+export function live(unit: Unit, mark: string, logFolder: string): Life {
   const [file, ...args] = unit.command;
   const stdio = unit.ipc ? (["ignore", "pipe", "pipe", "ipc"] as const) : (["ignore", "pipe", "pipe"] as const);
   const child = spawn(file, args, {
     cwd: unit.cwd,
-    env: { ...unit.env, [UNIT_MARK]: unit.name },
+    env: { ...unit.env, [UNIT_MARK]: mark },
     detached: true,
     stdio: [...stdio],
   });
@@ -33,7 +34,7 @@ export function live(unit: Unit, logFolder: string): Life {
     child.once("error", (error) => resolve(`${unit.name} can't be run: ${error.message}`));
     child.once("exit", (code, signal) => {
       killGroup(child, "SIGKILL");
-      killMarked(UNIT_MARK, unit.name);
+      killMarked(UNIT_MARK, mark);
       const how = signal ? `was ended by ${signal}` : `ended with code ${code}`;
       // The last output often comes just after the end.
       setTimeout(() => resolve([`${unit.name} ${how}`, lastLine()].filter(Boolean).join(": ").slice(0, 500)), 20);

@@ -14,6 +14,7 @@ import { commonEnvironment } from "./environment.ts";
 import { bootFiles, bootFolders } from "./files.ts";
 import { openForwards } from "./forwards.ts";
 import { FromRunnerProcess, type RunnerConfig, type ToRunnerProcess } from "./ipc.ts";
+import { killMarked, SANDBOX_MARK } from "./marked.ts";
 import type { Status } from "./status.ts";
 import { type Supervisor, supervise } from "./supervisor.ts";
 import type { UnitName } from "./unit.ts";
@@ -42,6 +43,9 @@ async function end(reason: string, code: number): Promise<void> {
   log(`ending: ${reason}`);
   say({ t: "end", reason: reason.slice(0, 2_000) });
   await running?.stop(RUNNER_MS, GRACE_MS);
+  // Without a process namespace what left its unit (tmux's server, an agent's daemon) would outlive the sandbox.
+  const mark = process.env[SANDBOX_MARK];
+  if (mark) killMarked(SANDBOX_MARK, mark);
   process.exit(code);
 }
 

@@ -4,6 +4,11 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 
+/** Marks every process of one sandbox of plain processes, so that all can be found at its end. Its value is unique. */
+export const SANDBOX_MARK = "ERRAND_SANDBOX";
+/** Marks the processes of one unit of one supervisor. Its value is unique. */
+export const UNIT_MARK = "ERRAND_UNIT";
+
 /** Ids of the processes, other than this one, whose environment at their start had `name=value`. Those of other users are not seen. */
 export function markedProcesses(name: string, value: string): number[] {
   const wanted = `${name}=${value}`;

@@ -2,6 +2,7 @@
  * Keeps the units running: starts each when what it needs is ready, sees whether it answers, starts it again when it dies,
  * and says what happens. What a unit is and when to give up are decided elsewhere (units.ts, restart.ts).
  */
+import { randomUUID } from "node:crypto";
 import { factsFor, type UnitState } from "./facts.ts";
 import type { ToRunnerProcess } from "./ipc.ts";
 import { type Life, live } from "./life.ts";
@@ -48,6 +49,8 @@ export function supervise(options: {
   const ready = new Map<UnitName, ReturnType<typeof Promise.withResolvers<void>>>(
     units.map((unit) => [unit.name, Promise.withResolvers<void>()]),
   );
+  /** Without a process namespace other sandboxes are in sight, whose units must not be taken for ours. */
+  const own = randomUUID();
   let stopping = false;
 
   const send = (name: UnitName, message: object) => {
@@ -79,7 +82,7 @@ export function supervise(options: {
         if (phase) facts.phase({ at: startedAt, phase });
         set(state);
       }
-      const life = live(unit, options.logFolder);
+      const life = live(unit, `${unit.name}-${own}`, options.logFolder);
       lives.set(unit.name, life);
       life.child.on("message", (message) => options.hear(unit.name, message));
       options.began(unit.name, (message) => send(unit.name, message));

@@ -90,7 +90,7 @@ function tryToRun({ command: [file, ...args], options }: { command: [string, ...
 /** Puts a known remedy to what bubblewrap or its starter said. */
 export function explain(said: string): string {
   const remedy = [
-    [/ENOENT|bwrap.*not found|bwrap: No such file/, "install it: apt-get install bubblewrap (and util-linux)"],
+    [/ENOENT|bwrap.*not found|execute bwrap|bwrap: No such file/, "install it: apt-get install bubblewrap (and util-linux)"],
     [/uid map|RTM_NEWADDR/, "AppArmor refuses user namespaces: enable the profile bwrap-userns-restrict of the package apparmor-profiles"],
     [
       /Creating new namespace|No permissions to create|unshare failed|Operation not permitted/,

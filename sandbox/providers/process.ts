@@ -2,12 +2,14 @@
  * Sandboxes that are plain processes of this user, for machines where bubblewrap can't run: free ports instead of fixed
  * ones, a HOME of their own, and no isolation at all. Chosen only with a warning that is shown wherever one can see it.
  */
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { InsideConfig, Ports } from "../boot/config.ts";
-import { killMarked } from "../boot/marked.ts";
+import { KEPT } from "../boot/environment.ts";
+import { killMarked, SANDBOX_MARK } from "../boot/marked.ts";
 import { partsReport } from "../image/report.ts";
 import { generations, type Launch } from "./generations.ts";
 import type { Places } from "./places.ts";
@@ -20,8 +22,8 @@ export const PROCESS_WARNING =
   "every service of this machine and of its network, and see other sandboxes; other users of this machine can reach its editor and " +
   "terminal. Use it only with people, repositories and models you trust.";
 
-/** The variable that marks every process of one sandbox, so that all can be found at its end. */
-export const SANDBOX_MARK = "ERRAND_SANDBOX";
+/** Of the backend's own environment only the way to the network. */
+const kept = (env: NodeJS.ProcessEnv) => Object.fromEntries(KEPT.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 
 /** Ports that were free a moment ago, all different. */
 async function freePorts(count: number): Promise<number[]> {
@@ -70,12 +72,13 @@ export function processProvider(places: Places, options: { why: string; now: () 
       forwards: [],
       egressProxy: null,
     };
-    const mark = `${config.session}-g${config.generation}`;
+    // Random as well: another backend of this user may have a session of the same name.
+    const mark = `${config.session}-g${config.generation}-${randomUUID()}`;
     const node = partsReport(places.parts).node;
     const started = await startSupervisor({
       command: [node.available ? node.path : process.execPath, join(places.runtime, "boot.mjs")],
       cwd: folders.work,
-      env: { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: folders.home, LANG: "C.UTF-8", [SANDBOX_MARK]: mark },
+      env: { ...kept(process.env), PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: folders.home, LANG: "C.UTF-8", [SANDBOX_MARK]: mark },
       options: null,
       config: inside,
       log: folders.log,
