@@ -68,6 +68,7 @@ textarea { resize: vertical; display: block; }
 .pill.failed { color: var(--bad); }
 .plan, .phases, .services, .files, .sessions, .transcript ol, [data-steps="0"] { list-style: none; padding-left: 0; }
 .transcript ol, .phases, .services { padding-left: 1rem; }
+.transcript:not(:has(li)) { display: none; }
 .transcript li { margin: .2rem 0; overflow-wrap: anywhere; }
 .plan .completed { color: var(--quiet); }
 .plan .in_progress { font-weight: 600; }

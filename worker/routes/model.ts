@@ -59,6 +59,7 @@ export const modelRoutes = routes()
           headers,
           body: JSON.stringify({ ...body.data, model: MODEL_NAME }),
           redirect: "manual",
+          // workerd notices that the client went once it writes to it: at the latest when the answer begins.
           signal: c.req.raw.signal,
         });
       } catch (error) {

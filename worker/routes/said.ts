@@ -1,7 +1,7 @@
 /** What somebody says to a session by page or API, as a request to its object. Pure. */
 import type { FromClient } from "../../protocol/client.ts";
 import type { Options, Person, Request } from "../../protocol/request.ts";
-import { parseThreadKey, threadKey } from "../../protocol/thread.ts";
+import { threadKey } from "../../protocol/thread.ts";
 
 /** The first prompt of a new session. Sent twice with the same id, it is one delivery. `now` in ms since 1970. */
 export function opening(id: string, text: string, options: Options, who: Person, now: number): Request {
@@ -45,6 +45,3 @@ export function emptiness(message: FromClient): string | null {
     return "choice or text: an answer needs one of them";
   return null;
 }
-
-/** Whether the thread of a session is a page's own, rather than one in a chat. */
-export const isPageThread = (thread: string): boolean => parseThreadKey(thread)?.surface === "page";
