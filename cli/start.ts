@@ -6,7 +6,8 @@ import { mkdirSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startWorld } from "../test/world/main.ts";
+import { startWorld, type World } from "../test/world/main.ts";
+import { demonstrationModel, startModel } from "../test/world/model.ts";
 import { startBackend } from "./backend.ts";
 import { type Child, isTaken } from "./processes.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
@@ -87,15 +88,8 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
   say(`errand: starting; everything is kept in ${data}`);
   for (const remark of settings.remarks) say(`errand: ${remark}`);
 
-  const world = await startWorld({
-    dataDir: join(data, "world"),
-    slack: settings.slack.kind === "local",
-    slackEventsUrl: `${origin}/slack/events`,
-    signingSecret,
-    ports: { page: port + PORTS.page, git: port + PORTS.git, slack: port + PORTS.slack, model: port + PORTS.model },
-    model: settings.model.kind === "demonstration" ? "demonstration" : null,
-  });
-  running.add(() => world.stop());
+  const local = await startLocal(settings, signingSecret);
+  running.add(local.stop);
 
   const log = (name: string) => (line: string) => {
     if (process.env.ERRAND_VERBOSE) say(`${name}: ${line}`);
@@ -108,14 +102,14 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
       port: port + PORTS.backend,
       keys: { local: secrets.backendKey },
       worker: origin,
-      forwards: [{ port: port + PORTS.git, host: "127.0.0.1", targetPort: port + PORTS.git }],
+      forwards: local.world ? [{ port: port + PORTS.git, host: "127.0.0.1", targetPort: port + PORTS.git }] : [],
       onLine: log("backend"),
     }).then((backend) => {
       if (backend.warning) say(`\n  WARNING: ${backend.warning}\n`);
       return backend;
     }),
   );
-  const vars = workerVars(settings, secrets, signingSecret, world);
+  const vars = workerVars(settings, secrets, signingSecret, local.world);
   await keepUp(running, "Worker", () => startWorker({ root, data, port, vars, onLine: log("worker") }));
 
   if (settings.slack.kind === "real") {
@@ -131,24 +125,33 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
   say(
     `errand: running after ${seconds} s. Worker ${origin}, model: ${settings.model.kind === "real" ? settings.model.name : "scripted demonstration (see npm start -- --help for a real one)"}`,
   );
-  say(
-    settings.slack.kind === "real"
-      ? "\n  Mention @errand in your Slack.\n"
-      : `\n  Open ${world.pageUrl} and mention @errand in #general.\n`,
-  );
+  say(local.world ? `\n  Open ${local.world.page.url} and mention @errand in #general.\n` : "\n  Mention @errand in your Slack.\n");
   say("  Ctrl-C ends everything.");
 }
 
-function workerVars(
-  settings: StartSettings,
-  secrets: Secrets,
-  signingSecret: string,
-  world: Awaited<ReturnType<typeof startWorld>>,
-): Record<string, string> {
+/** What stands in for accounts that are not set: the local world, or beside a real Slack only the demonstration model. */
+async function startLocal(settings: StartSettings, signingSecret: string): Promise<{ world: World | null; stop: () => Promise<void> }> {
+  const { port, data } = settings;
+  const demonstration = settings.model.kind === "demonstration";
+  if (settings.slack.kind === "local") {
+    const world = await startWorld({
+      dataDir: join(data, "world"),
+      slackEventsUrl: `http://127.0.0.1:${port}/slack/events`,
+      signingSecret,
+      ports: { page: port + PORTS.page, git: port + PORTS.git, slack: port + PORTS.slack, model: port + PORTS.model },
+      model: demonstration ? "demonstration" : null,
+    });
+    return { world, stop: world.stop };
+  }
+  const model = demonstration ? await startModel({ port: port + PORTS.model, respond: demonstrationModel() }) : null;
+  return { world: null, stop: async () => model?.stop() };
+}
+
+function workerVars(settings: StartSettings, secrets: Secrets, signingSecret: string, world: World | null): Record<string, string> {
   const { port, slack, model } = settings;
   const origin = `http://127.0.0.1:${port}`;
-  // The sample stands in only where nobody chose: with a repository of one's own, or a real Slack, names mean GitHub's.
-  const sample = settings.repository === null && slack.kind === "local";
+  // The sample stands in only where nobody chose a repository.
+  const sample = settings.repository === null && settings.repositoryBaseUrl === null ? world : null;
   return {
     PUBLIC_ORIGIN: origin,
     DEPLOYMENT: secrets.deployment,
@@ -158,9 +161,9 @@ function workerVars(
     SESSION_KEY: secrets.sessionKey,
     GRANT_KEY: JSON.stringify(secrets.grantKey),
     SLACK_SIGNING_SECRET: signingSecret,
-    SLACK_BOT_TOKEN: slack.kind === "real" ? slack.botToken : world.slackBotToken,
-    SLACK_API_URL: slack.kind === "real" ? "" : world.slackApiUrl,
-    REPOSITORY_BASE_URL: settings.repositoryBaseUrl ?? (sample ? world.gitUrl : "https://github.com"),
+    SLACK_BOT_TOKEN: slack.kind === "real" ? slack.botToken : (world?.slack.botToken ?? ""),
+    SLACK_API_URL: slack.kind === "real" ? "" : (world?.slack.apiUrl ?? ""),
+    REPOSITORY_BASE_URL: settings.repositoryBaseUrl ?? sample?.git.url ?? "https://github.com",
     DEFAULT_REPOSITORY: settings.repository ?? (sample ? "acme/sample" : ""),
     MODEL_URL: model.kind === "real" ? model.url : `http://127.0.0.1:${port + PORTS.model}/v1`,
     MODEL_KEY: model.kind === "real" ? model.key : "demonstration",
