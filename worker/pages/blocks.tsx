@@ -4,12 +4,14 @@
  */
 import type { Child } from "hono/jsx";
 import type { NumberedEvent } from "../../protocol/events.ts";
-import { type AskView, answerOf, isOver, queuedTurns, type SandboxView, type TurnView, type View } from "../../protocol/view.ts";
+import { type AskView, answerOf, isOver, queuedTurns, type TurnView, type View } from "../../protocol/view.ts";
 import { LINKED_SERVICES, SERVICE_TITLES } from "../routes/services.ts";
 import { linksOf } from "../session/messages.ts";
 import { RichText } from "./rich-text.tsx";
+import { Sandbox } from "./sandbox.tsx";
+import { NO_TURN, Steps } from "./steps.tsx";
 import { duration } from "./time.ts";
-import { phaseLines, sandboxWords, TURN_WORDS, turnFigures } from "./wording.ts";
+import { TURN_WORDS, turnFigures } from "./wording.ts";
 
 /** One block. */
 export function Block(props: { id: string; class?: string; children?: Child }) {
@@ -17,55 +19,6 @@ export function Block(props: { id: string; class?: string; children?: Child }) {
     <section id={props.id} class={`block ${props.class ?? ""}`} data-block>
       {props.children}
     </section>
-  );
-}
-
-/** Stands for the turn of notes that belong to none. */
-const NO_TURN = 0;
-
-const STATE_OF_SERVICE = { starting: "starting", available: "ready", restarting: "restarting", unavailable: "unavailable" } as const;
-
-/** Boot phases with their times. */
-export function Phases(props: { sandbox: SandboxView; now: number }) {
-  return (
-    <ol class="phases">
-      {phaseLines(props.sandbox, props.now).map((phase) => (
-        <li class={phase.state}>
-          <span>{phase.name}</span> <span class="quiet">{phase.time}</span>
-          {phase.error === null ? null : <span class="error"> {phase.error}</span>}
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-function Sandbox(props: { sandbox: SandboxView; now: number }) {
-  const { sandbox, now } = props;
-  const services = Object.entries(sandbox.services);
-  const settled = sandbox.state === "ready" || sandbox.state === "none";
-  return (
-    <details open={!settled} data-open={String(!settled)}>
-      <summary>
-        <span class={`dot ${sandbox.state}`}></span> {sandboxWords(sandbox)}
-        {sandbox.generation > 1 ? <span class="quiet"> · the {sandbox.generation}th of this session</span> : null}
-      </summary>
-      {sandbox.failure ? (
-        <p class="error">
-          {sandbox.failure.message} {sandbox.failure.action ?? ""}
-        </p>
-      ) : null}
-      <Phases sandbox={sandbox} now={now} />
-      {services.length === 0 ? null : (
-        <ul class="services">
-          {services.map(([name, service]) => (
-            <li>
-              <span class={`dot ${service.state}`}></span> {name} <span class="quiet">{STATE_OF_SERVICE[service.state]}</span>
-              {service.reason === null ? null : <span class="quiet"> · {service.reason}</span>}
-            </li>
-          ))}
-        </ul>
-      )}
-    </details>
   );
 }
 
@@ -292,52 +245,6 @@ export function SessionBlocks(props: { view: View; session: string; now: number;
       <Block id="sandbox" class="sandbox">
         <Sandbox sandbox={view.sandbox} now={now} />
       </Block>
-    </>
-  );
-}
-
-/** Finished steps, texts and notes among the events, as lines of the turn they belong to: the script moves each into its turn's list. */
-export function Steps(props: { events: readonly NumberedEvent[] }) {
-  return (
-    <>
-      {props.events.map(({ n, event }) => {
-        if (event.type === "text.done" && event.text.trim() !== "") {
-          return (
-            <li data-n={n} data-turn={event.turn}>
-              <RichText text={event.text} />
-            </li>
-          );
-        }
-        if (event.type === "note") {
-          return (
-            <li data-n={n} data-turn={event.turn ?? NO_TURN} class="notice">
-              {event.text}
-            </li>
-          );
-        }
-        if (event.type !== "tool.finished") return null;
-        const title = (
-          <>
-            <span class={event.ok ? "ok" : "error"}>{event.ok ? "✓" : "✗"}</span> {event.title || event.tool}{" "}
-            <span class="quiet">
-              {duration(event.ms)}
-              {event.exit ? ` · exit ${event.exit}` : ""}
-            </span>
-          </>
-        );
-        return (
-          <li data-n={n} data-turn={event.turn}>
-            {event.output ? (
-              <details>
-                <summary>{title}</summary>
-                <pre>{event.output}</pre>
-              </details>
-            ) : (
-              title
-            )}
-          </li>
-        );
-      })}
     </>
   );
 }

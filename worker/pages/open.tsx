@@ -3,8 +3,9 @@ import { GRANT_PATH } from "../../protocol/grant.ts";
 import type { View } from "../../protocol/view.ts";
 import type { AppContext } from "../routes/app.ts";
 import { type LinkedService, SERVICE_TITLES } from "../routes/services.ts";
-import { Phases, titleOf } from "./blocks.tsx";
+import { titleOf } from "./blocks.tsx";
 import { Bar, page } from "./document.tsx";
+import { Phases } from "./sandbox.tsx";
 import { sandboxWords } from "./wording.ts";
 
 function Whose(props: { view: View; session: string }) {

@@ -2,8 +2,9 @@
 import type { NumberedEvent } from "../../protocol/events.ts";
 import { runningTurn, type View } from "../../protocol/view.ts";
 import type { AppContext } from "../routes/app.ts";
-import { SessionBlocks, Steps, titleOf } from "./blocks.tsx";
+import { SessionBlocks, titleOf } from "./blocks.tsx";
 import { Bar, page } from "./document.tsx";
+import { Steps } from "./steps.tsx";
 
 /** What the page shows. `steps`: events for the lists of steps; `from`: number of the first that was looked at; `to`: of the last. */
 export type Shown = { session: string; view: View; n: number; steps: readonly NumberedEvent[]; from: number; to: number; now: number };
