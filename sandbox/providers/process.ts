@@ -3,7 +3,7 @@
  * ones, a HOME of their own, and no isolation at all. Chosen only with a warning that is shown wherever one can see it.
  */
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -42,10 +42,21 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
+/** Whether the X server that wrote a display's lock file still runs. What a killed one left does not count: the next clears it away. */
+function isDisplayUsed(display: number): boolean {
+  try {
+    process.kill(Number(readFileSync(`/tmp/.X${display}-lock`, "utf8")), 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process can't be signalled, but it is there.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 /** An X display number that nobody uses: from 100, since people's own are low, and none of another sandbox of this backend. */
 function freeDisplay(used: ReadonlySet<number>): number {
   let display = 100;
-  while (used.has(display) || existsSync(`/tmp/.X${display}-lock`) || existsSync(`/tmp/.X11-unix/X${display}`)) display += 1;
+  while (used.has(display) || isDisplayUsed(display)) display += 1;
   return display;
 }
 

@@ -1,11 +1,13 @@
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { allowedAddress, egressProxy, type Network, PUBLIC_NETWORK, parseAuthority } from "./egress.ts";
+import { allowedAddresses, egressProxy, type Network, PUBLIC_NETWORK, parseAuthority } from "./egress.ts";
 import type { Listening } from "./relay.ts";
 
 const names: Record<string, string[]> = {
-  "site.test": ["127.0.0.1"],
+  // The proxy in these tests is allowed the second only; nothing listens on ::1.
+  "site.test": ["127.0.0.2", "127.0.0.1"],
+  "v6.test": ["::1", "127.0.0.1"],
   "inside.test": ["10.0.0.5"],
   "both.test": ["10.0.0.5", "93.184.215.14"],
   "rebind.test": ["169.254.169.254"],
@@ -16,19 +18,19 @@ const resolve = async (name: string) => {
   return found;
 };
 
-describe("allowedAddress, with the real rule", () => {
+describe("allowedAddresses, with the real rule", () => {
   const network: Network = { ...PUBLIC_NETWORK, resolve };
   it.each(["127.0.0.1", "[::1]", "169.254.169.254", "10.0.0.1", "[::ffff:127.0.0.1]", "inside.test", "rebind.test", "site.test"])(
     "refuses %s",
     async (host) => {
-      expect(await allowedAddress(host, network)).toMatchObject({ ok: false, status: 403 });
+      expect(await allowedAddresses(host, network)).toMatchObject({ ok: false, status: 403 });
     },
   );
   it("takes the public one of several addresses", async () => {
-    expect(await allowedAddress("both.test", network)).toEqual({ ok: true, address: "93.184.215.14" });
+    expect(await allowedAddresses("both.test", network)).toEqual({ ok: true, addresses: ["93.184.215.14"] });
   });
   it("says that a name was not found", async () => {
-    expect(await allowedAddress("none.test", network)).toMatchObject({ ok: false, status: 502 });
+    expect(await allowedAddresses("none.test", network)).toMatchObject({ ok: false, status: 502 });
   });
 });
 
@@ -60,7 +62,10 @@ describe("egressProxy", () => {
     await new Promise<void>((done) => site.listen(0, "127.0.0.1", done));
     port = (site.address() as AddressInfo).port;
     // Only the test's own site counts as public, under its name's address.
-    proxy = await egressProxy({ host: "127.0.0.1", port: 0 }, { resolve, isAllowed: (address) => address === "127.0.0.1" });
+    proxy = await egressProxy(
+      { host: "127.0.0.1", port: 0 },
+      { resolve, isAllowed: (address) => address === "127.0.0.1" || address === "::1" },
+    );
   });
   afterEach(async () => {
     await proxy.close();
@@ -86,6 +91,9 @@ describe("egressProxy", () => {
   it("tunnels by CONNECT", async () => {
     expect(await raw(`CONNECT site.test:${port} HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*site/);
     expect(urls).toEqual(["in.tunnel /tunnelled "]);
+  });
+  it("goes on to the next address when one does not answer", async () => {
+    expect(await raw(`CONNECT v6.test:${port} HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*site/);
   });
   it("fetches an http address, with the Host of that address", async () => {
     const answer = await raw(`GET http://site.test:${port}/a?b=c HTTP/1.1\r\nHost: evil\r\nCookie: mine\r\nConnection: close\r\n\r\n`);

@@ -4,7 +4,7 @@
  */
 import { lookup } from "node:dns/promises";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
-import { connect, isIP, type Socket } from "node:net";
+import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Duplex } from "node:stream";
 import { isPublicAddress } from "./addresses.ts";
@@ -28,11 +28,11 @@ export const PUBLIC_NETWORK: Network = {
 /** Time to connect, in ms: long enough for a slow network, short enough that an agent learns of a dead host. */
 const CONNECT_MS = 15_000;
 
-/** The address to connect to, or why there is none. */
-export async function allowedAddress(
+/** The addresses of a host that a sandbox may connect to, or why there are none. */
+export async function allowedAddresses(
   host: string,
   network: Network,
-): Promise<{ ok: true; address: string } | { ok: false; status: 403 | 502; message: string }> {
+): Promise<{ ok: true; addresses: string[] } | { ok: false; status: 403 | 502; message: string }> {
   const name = host.replace(/^\[|\]$/g, "");
   let addresses: string[];
   try {
@@ -40,10 +40,19 @@ export async function allowedAddress(
   } catch {
     return { ok: false, status: 502, message: `the name ${name} was not found` };
   }
-  const address = addresses.find(network.isAllowed);
-  if (address === undefined)
+  const allowed = addresses.filter(network.isAllowed);
+  if (allowed.length === 0)
     return { ok: false, status: 403, message: `${name} is not a public address; a sandbox reaches public ones only` };
-  return { ok: true, address };
+  return { ok: true, addresses: allowed };
+}
+
+/**
+ * Options with which Node connects to the first of these addresses that answers, and to no other: its own look-up is
+ * answered with them. The name is only a label.
+ */
+function dialing(addresses: readonly string[]): { host: string; lookup: LookupFunction; autoSelectFamily: true } {
+  const all = addresses.map((address) => ({ address, family: isIP(address) }));
+  return { host: "checked.invalid", lookup: (_host, _options, answer) => answer(null, all), autoSelectFamily: true };
 }
 
 function ownAddresses(): Set<string> {
@@ -68,9 +77,9 @@ export function egressProxy(
     client.on("error", () => undefined);
     const target = parseAuthority(req.url ?? "");
     if (!target) return void client.end(plain(400, "CONNECT needs host:port"));
-    const found = await allowedAddress(target.host, network);
+    const found = await allowedAddresses(target.host, network);
     if (!found.ok) return void client.end(plain(found.status, found.message));
-    const upstream = connect({ host: found.address, port: target.port, allowHalfOpen: true });
+    const upstream = connect({ ...dialing(found.addresses), port: target.port, allowHalfOpen: true });
     const failed = () => client.end(plain(502, `${target.host}:${target.port} does not answer`));
     upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error("timeout")));
     upstream.once("error", failed);
@@ -89,10 +98,10 @@ export function egressProxy(
     const frame = framing(req.headers);
     if (url?.protocol !== "http:" || !frame)
       return refuse(res, 400, "this is an HTTP proxy: give it http:// addresses, or CONNECT for others");
-    const found = await allowedAddress(url.hostname, network);
+    const found = await allowedAddresses(url.hostname, network);
     if (!found.ok) return refuse(res, found.status, found.message);
     const upstream = httpRequest({
-      host: found.address,
+      ...dialing(found.addresses),
       port: url.port || 80,
       method: req.method ?? "GET",
       path: `${url.pathname}${url.search}`,

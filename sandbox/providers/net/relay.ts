@@ -9,12 +9,16 @@ export type Listening = { port: number | null; close(): Promise<void> };
 /** The longest path a UNIX socket may have on Linux, in bytes: `sun_path` holds 108 with the closing NUL. */
 export const MAX_SOCKET_PATH = 107;
 
+/** Connections that one sandbox may have open on one of its ways out or in: the backend's file descriptors are for all. */
+const MAX_CONNECTIONS = 512;
+
 /**
  * Starts listening and closes everything on `close`.
  * @throws what `listen` fails with, as EADDRINUSE
  */
 export async function listening(server: Server, where: { path: string } | { host: string; port: number }): Promise<Listening> {
   const open = new Set<Socket>();
+  server.maxConnections = MAX_CONNECTIONS;
   server.on("connection", (socket: Socket) => {
     open.add(socket);
     socket.on("close", () => open.delete(socket));
