@@ -14,7 +14,7 @@ import {
   type SlackContent,
   section,
 } from "./blocks.ts";
-import { line, visible, within } from "./escape.ts";
+import { line, plain, visible, within } from "./escape.ts";
 import { address } from "./place.ts";
 
 /** Choices that get a button of their own; the others are in a list beside them. */
@@ -49,14 +49,14 @@ function chunks(rows: string[]): string[] {
 /** What can be clicked. A choice whose id does not within into Slack's limits can still be answered in words. */
 function choices(ask: AskView): (Button | Select)[] {
   const buttons = ask.choices.slice(0, BUTTONS).map((choice, index) => ({
-    ...button(`${ACTION.choice}:${index}`, line(choice.label, LIMIT.buttonText) || choice.id.slice(0, LIMIT.buttonText), choice.id),
+    ...button(`${ACTION.choice}:${index}`, plain(choice.label, LIMIT.buttonText) || "…", choice.id),
     // The harmless choice of a permission comes first and is the one to find quickly.
     ...(ask.kind === "permission" && index === 0 ? ({ style: "primary" } as const) : {}),
   }));
   const options = ask.choices
     .slice(BUTTONS)
     .filter((choice) => choice.id !== "" && choice.id.length <= LIMIT.optionValue)
-    .map((choice) => ({ text: { type: "plain_text" as const, text: line(choice.label, LIMIT.buttonText) || "…" }, value: choice.id }));
+    .map((choice) => ({ text: { type: "plain_text" as const, text: plain(choice.label, LIMIT.buttonText) || "…" }, value: choice.id }));
   if (options.length === 0) return buttons;
   return [
     ...buttons,

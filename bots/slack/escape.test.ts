@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { code, line, markdown, mention, visible, within } from "./escape.ts";
+import { code, line, markdown, mention, plain, visible, within } from "./escape.ts";
 
 describe("escaping", () => {
   it("keeps within the limit without cutting an entity or a character", () => {
@@ -18,6 +18,8 @@ describe("escaping", () => {
 
   it("makes one line and inline code", () => {
     expect(line(" a\n\n b ", 10)).toBe("a b");
+    expect(plain("a <b> & c\nd", 20)).toBe("a ‹b› & c d");
+    expect(plain("x".repeat(30), 20)).toBe(`${"x".repeat(19)}…`);
     expect(code("a`b<c>", 20)).toBe("`a'b&lt;c&gt;`");
     expect(code("\u200b", 20)).toBe("");
   });

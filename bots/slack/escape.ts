@@ -51,6 +51,19 @@ export function line(text: string, max: number): string {
   return within(visible(text).replace(/\s+/g, " ").trim(), max);
 }
 
+/**
+ * One line for places without markup: titles of plans and tasks, labels of buttons. Whether Slack decodes entities there differs from
+ * place to place, so angle brackets become similar signs, which are the same either way.
+ */
+export function plain(text: string, max: number): string {
+  const clean = visible(text).replace(/\s+/g, " ").trim().replaceAll("<", "‹").replaceAll(">", "›");
+  if (clean.length <= max) return clean;
+  return `${clean
+    .slice(0, max - 1)
+    .replace(/\p{Cs}$/u, "")
+    .trimEnd()}…`;
+}
+
 /** A short text as inline code in mrkdwn. */
 export function code(text: string, max: number): string {
   const inner = line(text.replaceAll("`", "'"), max);

@@ -2,7 +2,7 @@
 import { isOver, queuedTurns, runningTurn, type TurnView, type View } from "../../protocol/view.ts";
 import type { Message } from "../surface.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section } from "./blocks.ts";
-import { line, markdown, visible } from "./escape.ts";
+import { line, markdown, plain, visible } from "./escape.ts";
 import { count, duration, elapsed, ordinal } from "./format.ts";
 import { buttons, missingLines, repositoryName, whereabouts } from "./place.ts";
 import { tailOfMarkdown } from "./split.ts";
@@ -73,7 +73,7 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
   const title = titleOf(view, turn, now);
   const tasks = tasksOf(view, turn);
   const head: Block =
-    tasks.length > 0 ? { type: "plan", title: line(title, LIMIT.title), tasks } : section(`*${line(title, LIMIT.title)}*`);
+    tasks.length > 0 ? { type: "plan", title: plain(title, LIMIT.title), tasks } : section(`*${line(title, LIMIT.title)}*`);
   const waiting = turn.state === "queued" && runningTurn(view) ? "It starts when the work before it is done." : "";
   const where = [...whereabouts(view, turn), step(turn), waiting].filter((part) => part !== "").join(" · ");
   const blocks = [

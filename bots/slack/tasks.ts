@@ -2,7 +2,7 @@
 import type { PlanItem } from "../../protocol/events.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 import { LIMIT, type Task, type TaskStatus } from "./blocks.ts";
-import { line } from "./escape.ts";
+import { plain } from "./escape.ts";
 import { count, measured } from "./format.ts";
 
 /** Most tasks in one message; older done ones fold into one, later ones into another. */
@@ -13,7 +13,7 @@ const MOST_RUNNING = 4;
 const task = (id: string, title: string, status: TaskStatus): Task => ({
   type: "task_card",
   task_id: id,
-  title: line(title, LIMIT.title) || "…",
+  title: plain(title, LIMIT.title) || "…",
   status,
 });
 

@@ -141,11 +141,15 @@ function check(content: ReturnType<typeof renderSlack>) {
   expect(complaintsAboutBlocks(content.blocks)).toEqual([]);
   expect(content.text.length).toBeGreaterThan(0);
   expect(content.text.length).toBeLessThan(4_000);
-  const markdown = new Set(content.blocks.flatMap((block) => (block.type === "markdown" ? [block.text] : [])));
+  const raw = new Set(
+    content.blocks.flatMap((block) =>
+      block.type === "markdown" ? [block.text] : block.type === "plan" || block.type === "actions" ? readTexts(block) : [],
+    ),
+  );
   for (const text of readTexts(content)) {
     for (const token of text.match(/<[^<>\n]{0,300}>?/g) ?? []) expect(token).toMatch(ALLOWED);
-    // An entity cut in two would show as garbage. Markdown keeps a bare `&`.
-    if (!markdown.has(text)) expect(text).not.toMatch(/&(?:l|g|am?|lt|gt|amp)?(?:…|$)/);
+    // An entity cut in two would show as garbage. Markdown, titles and labels keep a bare `&`.
+    if (!raw.has(text)) expect(text).not.toMatch(/&(?:l|g|am?|lt|gt|amp)?(?:…|$)/);
   }
   for (const text of everyText(content)) expect(text).not.toMatch(/(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}]/u);
 }
