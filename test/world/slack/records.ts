@@ -68,6 +68,7 @@ export interface Message {
   blocks?: Json[] | undefined;
   metadata?: Json | undefined;
   edited?: { user: string; ts: string } | undefined;
+  reply_broadcast?: boolean | undefined;
   reply_count: number;
   reply_users: string[];
   reactions: { name: string; users: string[]; count: number }[];
