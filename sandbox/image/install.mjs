@@ -6,11 +6,12 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { aptAccess, aptCommand, aptHas, aptInstall, aptUpdate } from "./install/apt.mjs";
 import { partsFolder } from "./install/folder.mjs";
-import { ESSENTIAL, FOLDERS, findSystemPart, inspect, PARTS, SYSTEM_PARTS, writeReport } from "./install/inspect.mjs";
+import { ESSENTIAL, FOLDERS, inspect, PARTS, SYSTEM_PARTS, writeReport } from "./install/inspect.mjs";
 import { fillCodeServer, fillNode, fillOpencode } from "./install/npm.mjs";
+import { say, sayTook } from "./install/say.mjs";
 import { lock, makePart, sweep } from "./install/store.mjs";
+import { installSystem } from "./install/system.mjs";
 import { fillTtyd } from "./install/ttyd.mjs";
 
 const HELP = `Installs the parts of errand's sandboxes that are missing on this machine.
@@ -24,86 +25,10 @@ this user is root or may use sudo without a password. What was found is written 
 It ends with 0 when ${ESSENTIAL.join(", ")} are there, with 1 when one of them is missing, with 2 when it was called wrongly.
 `;
 
-// Who reads our output may stop reading; that is no reason to stop installing.
-process.stdout.on("error", () => {});
-const say = (line) => process.stdout.write(`${line}\n`);
-
-/** Says a line with the seconds since `since`. */
-function sayTook(what, since) {
-  say(`  ${what.padEnd(44)} ${((Date.now() - since) / 1000).toFixed(1).padStart(6)} s`);
-}
-
 /** Parts that a person would miss: the tests' ones count only where tests were asked for. */
 function wanted(tests) {
   const system = SYSTEM_PARTS.filter((part) => tests || !part.tests).map((part) => part.name);
   return [...system, ...Object.keys(FOLDERS)];
-}
-
-/**
- * Installs missing system packages; what cannot be had is noted in `reasons`.
- * @returns {Promise<boolean>} whether packages to build ttyd with are there
- */
-async function installSystem(tests, needsTtyd, reasons) {
-  const parts = SYSTEM_PARTS.filter((part) => (tests || !part.tests) && !findSystemPart(part));
-  if (parts.length === 0 && !needsTtyd) return false;
-  const packages = parts.flatMap((part) => part.apt);
-  const access = await aptAccess();
-  if (!access.ok) {
-    const remedy = `${access.reason}; run: ${aptCommand([...packages, ...(needsTtyd ? ["ttyd"] : [])])}`;
-    for (const name of [...parts.map((part) => part.name), ...(needsTtyd ? ["ttyd"] : [])]) reasons.set(name, remedy);
-    return false;
-  }
-  const began = Date.now();
-  try {
-    await aptUpdate(access.prefix);
-    sayTook("apt-get update", began);
-  } catch (error) {
-    say(`  apt-get update failed, going on with the lists that are there: ${error.message}`);
-  }
-  const has = await aptHas([...packages, "ttyd", ...PARTS.ttyd.build, ...PARTS.ttyd.run]);
-  for (const part of parts)
-    if (!part.apt.every((name) => has.has(name))) reasons.set(part.name, `apt has no package ${part.apt.join(", ")}`);
-  const installable = packages.filter((name) => has.has(name));
-  const forTtyd = [...PARTS.ttyd.build, ...PARTS.ttyd.run];
-  const isBuilding = needsTtyd && !has.has("ttyd") && forTtyd.every((name) => has.has(name));
-  if (needsTtyd && has.has("ttyd")) installable.push("ttyd");
-  else if (needsTtyd && !isBuilding)
-    reasons.set("ttyd", `apt has neither ttyd nor what to build it with (${forTtyd.filter((name) => !has.has(name)).join(", ")})`);
-  await installPackages(access.prefix, installable, parts, reasons);
-  if (!isBuilding) return false;
-  const buildBegan = Date.now();
-  try {
-    await aptInstall(access.prefix, forTtyd);
-    sayTook("packages to build ttyd with", buildBegan);
-    return true;
-  } catch (error) {
-    reasons.set("ttyd", error.message);
-    return false;
-  }
-}
-
-/** All at once, which is fastest; if that fails, one by one, so that one broken package does not take the others along. */
-async function installPackages(prefix, packages, parts, reasons) {
-  if (packages.length === 0) return;
-  const began = Date.now();
-  say(`  installing ${packages.length} system packages: ${packages.join(" ")}`);
-  try {
-    await aptInstall(prefix, packages);
-    sayTook("system packages", began);
-    return;
-  } catch (error) {
-    say(`  that failed (${error.message}); trying them one by one`);
-  }
-  for (const name of packages) {
-    const one = Date.now();
-    try {
-      await aptInstall(prefix, [name]);
-      sayTook(name, one);
-    } catch (error) {
-      for (const part of parts.filter((each) => each.apt.includes(name))) reasons.set(part.name, error.message);
-      if (name === "ttyd") reasons.set("ttyd", error.message);
-    }
-  }
 }
 
 /** Installs one part into its folder and says how long it took. */
@@ -114,7 +39,7 @@ async function installPart(parts, name, fill, reasons) {
     sayTook(`${name} ${PARTS[name].version}`, began);
   } catch (error) {
     reasons.set(name, error.message);
-    say(`  ${name}: ${error.message}`);
+    sayTook(`${name} ${PARTS[name].version} failed`, began);
   }
   writeReport(parts, await inspect(parts, reasons));
 }
@@ -139,7 +64,7 @@ async function install(parts, tests) {
         await installPart(parts, "code-server", (folder) => fillCodeServer(folder, PARTS["code-server"].version), reasons);
     };
     const fromSystem = async () => {
-      const canBuildTtyd = await installSystem(tests, lacks("ttyd"), reasons);
+      const canBuildTtyd = await installSystem({ tests, needsTtyd: lacks("ttyd"), reasons });
       writeReport(parts, await inspect(parts, reasons));
       if (canBuildTtyd) await installPart(parts, "ttyd", (folder) => fillTtyd(folder, PARTS.ttyd), reasons);
     };

@@ -4,23 +4,15 @@
 import { findCommand, must, run } from "./run.mjs";
 
 /**
- * Why apt cannot be used here, or how it is called.
- * @returns {Promise<{ ok: true, prefix: string[] } | { ok: false, reason: string }>}
+ * Whether this user can install packages, and the words to put before `apt-get` for it.
+ * @returns {Promise<{ access: "yes" | "no-right" | "no-apt", prefix: string[] }>}
  */
 export async function aptAccess() {
-  if (!findCommand("apt-get")) return { ok: false, reason: "this system has no apt-get" };
-  if (process.getuid?.() === 0) return { ok: true, prefix: ["env", "DEBIAN_FRONTEND=noninteractive"] };
-  if (findCommand("sudo") && (await run("sudo", ["-n", "true"])).code === 0)
-    return { ok: true, prefix: ["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive"] };
-  return { ok: false, reason: "installing system packages needs root, and sudo asks for a password here" };
-}
-
-/**
- * The command that a person would run to install packages.
- * @param {string[]} packages
- */
-export function aptCommand(packages) {
-  return `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+  const prefix = ["env", "DEBIAN_FRONTEND=noninteractive"];
+  if (!findCommand("apt-get")) return { access: "no-apt", prefix };
+  if (process.getuid?.() === 0) return { access: "yes", prefix };
+  const isAllowed = findCommand("sudo") !== null && (await run("sudo", ["-n", "true"])).code === 0;
+  return isAllowed ? { access: "yes", prefix: ["sudo", "-n", ...prefix] } : { access: "no-right", prefix };
 }
 
 /**
@@ -28,7 +20,7 @@ export function aptCommand(packages) {
  * @param {string[]} args
  */
 function aptGet(prefix, args) {
-  const [command = "apt-get", ...rest] = [...prefix, "apt-get", "-o", "DPkg::Lock::Timeout=300", ...args];
+  const [command = "apt-get", ...rest] = [...prefix, "apt-get", "-oDPkg::Lock::Timeout=300", ...args];
   return must(command, rest);
 }
 

@@ -6,6 +6,9 @@ import { dirname, join } from "node:path";
 import { must, run } from "./run.mjs";
 import { trimCodeServer } from "./trim.mjs";
 
+/** No npm install takes this long unless it is stuck. Milliseconds. */
+const NPM_MS = 600_000;
+
 /** npm's own variables of a surrounding `npm start` would point the inner npm at that project. The registry and proxy settings stay. */
 function npmEnvironment() {
   const inherited =
@@ -18,8 +21,10 @@ function npmEnvironment() {
  * @param {string[]} args
  */
 async function npmInstall(folder, args) {
-  const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"];
-  await must("npm", ["install", ...args, ...quiet], { cwd: folder, env: npmEnvironment() });
+  const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  // Versions are pinned, so what npm has in its cache is as good as new; without a network it should fail in seconds.
+  const patience = ["--prefer-offline", "--fetch-retries=1", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000"];
+  await must("npm", ["install", ...args, ...quiet, ...patience], { cwd: folder, env: npmEnvironment(), timeoutMs: NPM_MS });
 }
 
 /**
@@ -57,7 +62,8 @@ async function thisMachine() {
  */
 export async function fillOpencode(folder, version) {
   const failures = [];
-  for (const name of opencodePackages(await thisMachine())) {
+  const names = opencodePackages(await thisMachine());
+  for (const name of names) {
     const fetched = join(folder, "fetched");
     try {
       mkdirSync(fetched, { recursive: true });
@@ -76,7 +82,7 @@ export async function fillOpencode(folder, version) {
       rmSync(fetched, { recursive: true, force: true });
     }
   }
-  throw new Error(`no OpenCode program runs on this machine (${failures.join("; ")})`);
+  throw new Error(`${failures[0]} (tried in vain too: ${names.slice(1).join(", ")})`);
 }
 
 /**

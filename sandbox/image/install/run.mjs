@@ -60,11 +60,23 @@ export function run(command, args, options = {}) {
  * @param {string[]} args
  * @param {{ cwd?: string, env?: Record<string, string | undefined>, timeoutMs?: number }} [options]
  * @returns {Promise<string>} its standard output
- * @throws {Error} with the last lines the program wrote, when it fails
+ * @throws {Error} with the error the program wrote, when it fails
  */
 export async function must(command, args, options = {}) {
   const { code, stdout, stderr } = await run(command, args, options);
   if (code === 0) return stdout;
-  const said = (stderr.trim() || stdout.trim()).split("\n").slice(-4).join(" | ");
-  throw new Error(`${command} ${args.slice(0, 3).join(" ")} ended with ${code}: ${said}`);
+  const what = args.filter((arg) => !arg.startsWith("-") && !arg.includes("=")).slice(0, 2);
+  throw new Error(`${[command, ...what].join(" ")}: ${whyItFailed(stderr.trim() || stdout.trim() || `ended with ${code}`)}`);
+}
+
+/**
+ * The line that matters of what a failed program wrote: the first error that apt or npm marks as one, else the last line.
+ * @param {string} said
+ */
+export function whyItFailed(said) {
+  const lines = said.split("\n");
+  const marked =
+    lines.find((line) => /^E: /.test(line)) ??
+    lines.find((line) => /^npm error (?!code |syscall |errno |path |dest |A complete log)/.test(line));
+  return (marked ?? lines.at(-1) ?? "").replace(/^(E:|npm error( \d{3})?) +/, "");
 }

@@ -61,8 +61,10 @@ async function fetchSource(folder, mirror, suite) {
     "Dir::Cache": join(folder, "cache"),
     // The folder is this user's own; apt's separate download user could not write there.
     "APT::Sandbox::User": "root",
+    // Without this an index that could not be fetched is a warning, and the next step fails for a reason that misleads.
+    "APT::Update::Error-Mode": "any",
   };
-  const options = Object.entries(own).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+  const options = Object.entries(own).map(([name, value]) => `-o${name}=${value}`);
   await must("apt-get", [...options, "update"], { cwd: folder });
   await must("apt-get", [...options, "source", "--tar-only", "--download-only", "ttyd"], { cwd: folder });
   const archive = readdirSync(folder).find((name) => /^ttyd_.*\.orig\.tar\.\w+$/.test(name));

@@ -1,0 +1,2 @@
+/** Whether dotted version `have` is `least` or newer. */
+export function isAtLeast(have: string, least: string): boolean;
