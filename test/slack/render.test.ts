@@ -189,6 +189,7 @@ describe("the final reply", () => {
   it("says what failed and what to do", () => {
     expect(shown(final(failed))).toContain("Failed: The model answered 500 &lt;five&gt; times");
     expect(shown(final(failed))).toContain("*What to do:* Reply to try again.");
+    expect(shown(final(failed))).toContain("The agent's last words:");
   });
 
   it("says that it was stopped", () => expect(final(stopped).text).toContain("Stopped. Reply to continue."));
