@@ -154,6 +154,11 @@ test("73: an upstream that does not agree gets nothing more", async () => {
   }
 });
 
+test("73: what came before an upstream agreed reaches it after", async () => {
+  const bytes = `${upgrade([...SHAKE, OWN, cookie])}early`;
+  expect(parseAnswer(await exchangeBytes(world.port, bytes, 500)).body).toBe("early");
+});
+
 test("73: an upstream that is down", async () => {
   world.upstreams.terminal.server.close();
   expect(await statusOf(upgrade([...SHAKE, OWN, cookie]))).toBe(502);

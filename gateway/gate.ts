@@ -10,7 +10,7 @@ import { checkTarget, type Route, routeOf } from "./target.ts";
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 const CHANGING: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
-/** Most header fields taken; browsers send about 20. */
+/** Most header fields taken; browsers send about 20. Far below Node's limit of 2,000, beyond which it leaves fields out without a word. */
 export const FIELDS = 200;
 
 /** The head of a request, as it came. */

@@ -33,8 +33,6 @@ export async function listenOn(where: { port: number; host: string } | { path: s
     requireHostHeader: true,
     insecureHTTPParser: false,
   });
-  // Node would leave out fields beyond a limit, silently; the gate counts and refuses instead.
-  server.maxHeadersCount = 0;
   server.maxConnections = CONNECTIONS;
 
   const sockets = new Set<Socket>();
