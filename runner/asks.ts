@@ -5,23 +5,30 @@
  * questions becomes one ask after another; OpenCode gets all answers at once when the last one is answered.
  */
 import type { Ask } from "../protocol/events.ts";
-import type { PermissionRequest, Question, QuestionRequest } from "./opencode-types.ts";
 import type { PermissionReply } from "./opencode.ts";
+import type { PermissionRequest, Question, QuestionRequest } from "./opencode-types.ts";
 
 /** A request of the agent that waits for a person. `openedAt` in epoch ms. */
 export type OpenAsk =
   | { kind: "permission"; request: string; session: string; openedAt: number; shown: PermissionRequest }
-  | { kind: "question"; request: string; session: string; openedAt: number; shown: QuestionRequest; answers: readonly (readonly string[])[] };
+  | {
+      kind: "question";
+      request: string;
+      session: string;
+      openedAt: number;
+      shown: QuestionRequest;
+      answers: readonly (readonly string[])[];
+    };
 
 /** What a person said. */
 export type PersonAnswer = { ask: string; choice?: string | undefined; text?: string | undefined; reject: boolean };
 
 /** What an answer does: the next question of the same request, or something for OpenCode. */
 export type Answered =
-  | { then: "next"; ask: OpenAsk }
-  | { then: "question"; request: string; answers: string[][] }
-  | { then: "rejectQuestion"; request: string }
-  | { then: "permission"; request: string; reply: PermissionReply };
+  | { does: "next"; ask: OpenAsk }
+  | { does: "question"; request: string; answers: string[][] }
+  | { does: "rejectQuestion"; request: string }
+  | { does: "permission"; request: string; reply: PermissionReply };
 
 /** The id under which people see the ask at this moment. */
 export function askId(ask: OpenAsk): string {
@@ -40,12 +47,12 @@ export function showAsk(ask: OpenAsk, child: boolean): Ask {
 
 /** What an answer of a person means for the request. */
 export function answerAsk(ask: OpenAsk, answer: PersonAnswer): Answered {
-  if (ask.kind === "permission") return { then: "permission", request: ask.request, reply: permissionReply(answer) };
-  if (answer.reject) return { then: "rejectQuestion", request: ask.request };
+  if (ask.kind === "permission") return { does: "permission", request: ask.request, reply: permissionReply(answer) };
+  if (answer.reject) return { does: "rejectQuestion", request: ask.request };
   const question = ask.shown.questions[ask.answers.length];
   const answers = [...ask.answers, question === undefined ? [] : questionAnswer(question, answer)];
-  if (answers.length < ask.shown.questions.length) return { then: "next", ask: { ...ask, answers } };
-  return { then: "question", request: ask.request, answers: answers.map((one) => [...one]) };
+  if (answers.length < ask.shown.questions.length) return { does: "next", ask: { ...ask, answers } };
+  return { does: "question", request: ask.request, answers: answers.map((one) => [...one]) };
 }
 
 /** A rejection always carries words: without them OpenCode would end the turn. */

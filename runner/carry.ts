@@ -1,28 +1,24 @@
 /** Carries one turn through OpenCode: gives the prompt, feeds the reducer, does what it asks for, until the turn is over. */
 import type { Failure, RunnerEvent } from "../protocol/events.ts";
-import { failureOf, promptLost, agentUnavailable } from "./failures.ts";
+import { agentUnavailable, failureOf, promptLost } from "./failures.ts";
 import type { ActiveTurn } from "./journal.ts";
 import type { Called, OpenCode } from "./opencode.ts";
 import { delay } from "./opencode-stream.ts";
-import type { Message } from "./opencode-types.ts";
+import { RETRY_MS, readSnapshot, rejectAsks, retry, split } from "./reading.ts";
+import type { Input } from "./turn.ts";
 import { step } from "./turn.ts";
-import type { Input, Snapshot } from "./turn.ts";
-import { newTurn } from "./turn-state.ts";
 import type { Effect, Turn } from "./turn-state.ts";
+import { newTurn } from "./turn-state.ts";
 
 const TICK_MS = 250;
 /** A session that is still at work, as after a stop, is waited for this long before it is prompted again, ms. */
 const SETTLE_MS = 10_000;
-/** Calls are tried again for this long while OpenCode cannot be reached, ms. */
-const RETRY_MS = 30_000;
 /** OpenCode may be away for this long in the middle of a turn, ms; the supervisor restarts it within seconds. */
 const DOWN_MS = 90_000;
 /** An unfinished answer right after the prompt is no sign that the work was lost, ms. */
 const FRESH_MS = 2_000;
 /** Looks in a row that may be answered with an error before the turn is given up. */
 const UNREADABLE = 5;
-/** The newest messages are enough to see whether a turn is over. */
-const LOOK_MESSAGES = 50;
 
 const CONTINUE =
   "Your process was restarted in the middle of the work on the request above, and what it was doing was interrupted. " +
@@ -150,7 +146,8 @@ export function carryTurn(options: CarryOptions): Carried {
       if (prompted.ok || prompted.why === "refused" || now() > deadline || over.signal.aborted) return prompted;
       await delay(1_000, over.signal);
       const transcript = await openCode.messages(session);
-      if (transcript.ok && split(transcript.value, active.given?.after ?? null).ours.some((message) => message.info.role === "user")) return { ok: true, value: null };
+      if (transcript.ok && split(transcript.value, active.given?.after ?? null).ours.some((message) => message.info.role === "user"))
+        return { ok: true, value: null };
     }
   }
 
@@ -187,12 +184,18 @@ export function carryTurn(options: CarryOptions): Carried {
       case "continue": {
         active = { ...active, deaths: effect.deaths };
         options.save(active);
-        const prompted = await persist(() => openCode.prompt(session, { text: CONTINUE, system: active.prompt.system, model: options.model }));
+        const prompted = await persist(() =>
+          openCode.prompt(session, { text: CONTINUE, system: active.prompt.system, model: options.model }),
+        );
         if (!prompted.ok) feed({ type: "lost", failure: promptFailure(prompted.message) });
         return;
       }
       case "finish":
-        return finishWith({ outcome: effect.outcome, ...(effect.failure === undefined ? {} : { failure: effect.failure }), tree: turn?.tree ?? new Set([session]) });
+        return finishWith({
+          outcome: effect.outcome,
+          ...(effect.failure === undefined ? {} : { failure: effect.failure }),
+          tree: turn?.tree ?? new Set([session]),
+        });
     }
   }
 
@@ -230,79 +233,23 @@ export async function retell(options: Omit<CarryOptions, "save">): Promise<void>
   const transcript = await openCode.messages(session);
   if (!transcript.ok) return;
   const { old } = split(transcript.value, active.given.after);
-  const start = { turn: active.prompt.turn, root: session, old, since: active.given.at, workspace: options.workspace, deaths: active.deaths, downAt: null };
+  const start = {
+    turn: active.prompt.turn,
+    root: session,
+    old,
+    since: active.given.at,
+    workspace: options.workspace,
+    deaths: active.deaths,
+    downAt: null,
+  };
   const turn = newTurn({ ...start, priced: await openCode.hasPrice(options.model) }, now());
   const nothing = { children: [], questions: [], permissions: [], answers: new Map() };
-  const told = step(turn, { type: "snapshot", snapshot: { ...nothing, token: 0, startedAt: now(), busy: true, messages: transcript.value } }, now());
+  const told = step(
+    turn,
+    { type: "snapshot", snapshot: { ...nothing, token: 0, startedAt: now(), busy: true, messages: transcript.value } },
+    now(),
+  );
   for (const event of told.events) options.emit(event);
-}
-
-/** Rejects what the sessions of a tree still ask: OpenCode keeps asks listed after an abort. */
-export async function rejectAsks(openCode: OpenCode, tree: ReadonlySet<string>): Promise<void> {
-  const [questions, permissions] = await Promise.all([openCode.questions(), openCode.permissions()]);
-  const stale = [
-    ...(questions.ok ? questions.value.filter((one) => tree.has(one.sessionID)).map((one) => openCode.rejectQuestion(one.id)) : []),
-    ...(permissions.ok ? permissions.value.filter((one) => tree.has(one.sessionID)).map((one) => openCode.replyPermission(one.id, { reply: "reject" })) : []),
-  ];
-  await Promise.all(stale);
-}
-
-/** Calls again while OpenCode cannot be reached, for 30 s. */
-export async function retry<T>(call: () => Promise<Called<T>>, now: () => number, signal: AbortSignal): Promise<Called<T>> {
-  for (const deadline = now() + RETRY_MS; ; await delay(500, signal)) {
-    const called = await call();
-    if (called.ok || called.why === "refused" || called.why === "malformed" || now() > deadline || signal.aborted) return called;
-  }
-}
-
-/** The messages up to `after`, by id, and those that came later. */
-function split(messages: readonly Message[], after: string | null): { old: ReadonlySet<string>; ours: readonly Message[] } {
-  const index = after === null ? -1 : messages.findIndex((message) => message.info.id === after);
-  return { old: new Set(messages.slice(0, index + 1).map((message) => message.info.id)), ours: messages.slice(index + 1) };
-}
-
-async function readSnapshot(openCode: OpenCode, turn: Turn, active: ActiveTurn, full: boolean): Promise<Called<Omit<Snapshot, "token" | "startedAt">>> {
-  // The status first: work that begins after it was read shows as an event and makes this look void.
-  const busy = await openCode.busy();
-  if (!busy.ok) return busy;
-  const [messages, questions, permissions] = await Promise.all([
-    openCode.messages(turn.root, full ? undefined : LOOK_MESSAGES),
-    openCode.questions(),
-    openCode.permissions(),
-  ]);
-  if (!messages.ok) return messages;
-  if (!questions.ok) return questions;
-  if (!permissions.ok) return permissions;
-  const children = full ? await readChildren(openCode, turn, messages.value) : [];
-  return {
-    ok: true,
-    value: {
-      busy: busy.value.has(turn.root),
-      messages: messages.value,
-      children,
-      questions: questions.value,
-      permissions: permissions.value,
-      answers: new Map(Object.entries(active.answers)),
-    },
-  };
-}
-
-/** Messages of the subagents that this turn called, and of those that they called. */
-async function readChildren(openCode: OpenCode, turn: Turn, messages: readonly Message[]): Promise<Message[]> {
-  const found: Message[] = [];
-  const seen = new Set([turn.root]);
-  let level = messages.filter((message) => !turn.old.has(message.info.id));
-  while (level.length > 0) {
-    const sessions = level.flatMap((message) => message.parts.map((part) => part.state?.metadata?.sessionId)).filter((id) => typeof id === "string" && !seen.has(id));
-    level = [];
-    for (const id of new Set(sessions as string[])) {
-      seen.add(id);
-      const read = await openCode.messages(id);
-      if (read.ok) level.push(...read.value);
-    }
-    found.push(...level);
-  }
-  return found;
 }
 
 function promptFailure(message: string): Failure {

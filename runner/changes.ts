@@ -28,7 +28,12 @@ export function parseDiff(output: string): FileChange[] {
       index += 2;
       path = fields[index] ?? "";
     }
-    changes.push({ path: path.slice(0, PATH_LIMIT), status: statuses.get(path) ?? "modified", additions: count(counts[1]), deletions: count(counts[2]) });
+    changes.push({
+      path: path.slice(0, PATH_LIMIT),
+      status: statuses.get(path) ?? "modified",
+      additions: count(counts[1]),
+      deletions: count(counts[2]),
+    });
   }
   return changes;
 }

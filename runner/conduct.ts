@@ -6,16 +6,18 @@ import { statfs } from "node:fs/promises";
 import type { Failure, RunnerEvent } from "../protocol/events.ts";
 import type { Command } from "../protocol/runner.ts";
 import type { RunnerConfig } from "../sandbox/boot/ipc.ts";
-import { carryTurn, rejectAsks, retell, retry } from "./carry.ts";
 import type { Carried, TurnEnd } from "./carry.ts";
+import { carryTurn, retell } from "./carry.ts";
+import { nextTurn, takeCommand, takeOver, withoutPrompt } from "./commands.ts";
 import { DISK_FULL } from "./failures.ts";
 import { changedFiles } from "./git.ts";
-import { withFinished } from "./journal.ts";
 import type { ActiveTurn, FinishedTurn, Journal, JournalFile, Prompt } from "./journal.ts";
+import { withFinished } from "./journal.ts";
 import type { OpenCode } from "./opencode.ts";
 import { delay } from "./opencode-stream.ts";
 import type { OpenCodeEvent } from "./opencode-types.ts";
 import { getReady } from "./readiness.ts";
+import { rejectAsks, retry } from "./reading.ts";
 
 /** Below this many free bytes, a failure of any kind is one of the full disk. */
 const DISK_RESERVE = 2_000_000;
@@ -46,20 +48,12 @@ export type Conductor = {
 /** Starts to work: gets ready, goes on with what an earlier process of this generation left, then takes commands. */
 export function conduct(options: ConductOptions): Conductor {
   const { config, openCode, emit, now, log } = options;
-  let journal = takeOver(options.journal.read(), config.generation);
+  const takenOver = takeOver(options.journal.read(), config.generation);
+  let { journal, held } = takenOver;
+  const { again } = takenOver;
   let diskTold = false;
   let running: { turn: number; carried: Carried | null; stopped: boolean; stop: () => void } | null = null;
-  /** The turn of an earlier sandbox: it goes on when its prompt comes again. */
-  let held: ActiveTurn | null = null;
   let working = false;
-  const again: FinishedTurn[] = journal.finished.slice(-1).filter((turn) => !turn.told);
-
-  if (journal.active !== null && journal.generation !== config.generation) {
-    held = journal.active;
-    journal = { ...journal, active: null };
-    again.length = 0;
-  }
-  journal = { ...journal, generation: config.generation };
   save();
 
   const ready = getReady({
@@ -91,23 +85,12 @@ export function conduct(options: ConductOptions): Conductor {
   }
 
   function onCommand(seq: number, command: Command): void {
-    const seen = seq <= journal.applied;
-    const pending = [...journal.pending];
-    if (command.do === "prompt" && wanted(command, seen)) pending.push({ seq, command, begun: false });
-    if (command.do !== "prompt" && !seen) pending.push({ seq, command, begun: false });
-    if (!seen || pending.length > journal.pending.length) save({ applied: Math.max(seq, journal.applied), pending });
+    const taken = takeCommand(journal, held, seq, command);
+    if (taken.journal !== journal) save(taken.journal);
+    if (taken.again !== null) again.push(taken.again);
     options.ack(journal.applied);
-    if (command.do !== "prompt" && !seen) void control(seq, command);
+    if (taken.control && command.do !== "prompt") void control(seq, command);
     void work();
-  }
-
-  /** A prompt counts once per turn. One that comes again for a turn that is over wants to hear its end again. */
-  function wanted(prompt: Prompt, seen: boolean): boolean {
-    if (running?.turn === prompt.turn || journal.pending.some((one) => one.command.do === "prompt" && one.command.turn === prompt.turn)) return false;
-    const finished = journal.finished.find((one) => one.turn === prompt.turn);
-    if (finished === undefined) return !seen || held?.prompt.turn === prompt.turn || prompt.turn > Math.max(0, ...journal.finished.map((one) => one.turn));
-    if (!seen || !finished.told) again.push(finished);
-    return false;
   }
 
   async function control(seq: number, command: Exclude<Command, Prompt>): Promise<void> {
@@ -132,13 +115,20 @@ export function conduct(options: ConductOptions): Conductor {
     }
     if (journal.finished.some((one) => one.turn === turn)) return;
     if (held?.prompt.turn === turn) held = null;
-    save({ pending: journal.pending.filter((one) => one.command.do !== "prompt" || one.command.turn !== turn) });
+    save(withoutPrompt(journal, turn));
     void tellEnd({ turn, session: null, given: null, outcome: "stopped", told: false }, null);
   }
 
   function lateControl(command: Exclude<Command, Prompt>): void {
     if (command.do === "answer") emit({ type: "ask.closed", at: now(), turn: command.turn, id: command.ask, why: "no longer open" });
-    if (command.do === "steer") emit({ type: "turn.notice", at: now(), turn: command.turn, code: "steer_late", message: "A message came after the turn had ended and was not used." });
+    if (command.do === "steer")
+      emit({
+        type: "turn.notice",
+        at: now(),
+        turn: command.turn,
+        code: "steer_late",
+        message: "A message came after the turn had ended and was not used.",
+      });
   }
 
   /** Adds to the running turn; one that an earlier process may have sent is looked for first. */
@@ -148,13 +138,27 @@ export function conduct(options: ConductOptions): Conductor {
     const entry = journal.pending.find((one) => one.seq === seq);
     if (entry?.begun === true) {
       const transcript = await openCode.messages(session);
-      const given = transcript.ok && transcript.value.some((message) => message.info.role === "user" && message.info.time.created >= (journal.active?.given?.at ?? 0) && message.parts.some((part) => part.text === command.text));
+      const given =
+        transcript.ok &&
+        transcript.value.some(
+          (message) =>
+            message.info.role === "user" &&
+            message.info.time.created >= (journal.active?.given?.at ?? 0) &&
+            message.parts.some((part) => part.text === command.text),
+        );
       if (given) return;
     }
     save({ pending: journal.pending.map((one) => (one.seq === seq ? { ...one, begun: true } : one)) });
     const model = journal.active?.prompt.model ?? config.modelDefault;
     const sent = await retry(() => openCode.prompt(session, { text: command.text, model }), now, options.signal);
-    if (!sent.ok) emit({ type: "turn.notice", at: now(), turn: command.turn, code: "steer_failed", message: "A message could not be given to the agent." });
+    if (!sent.ok)
+      emit({
+        type: "turn.notice",
+        at: now(),
+        turn: command.turn,
+        code: "steer_failed",
+        message: "A message could not be given to the agent.",
+      });
   }
 
   /** Prompts one after another, and ends that are to be told again. */
@@ -172,14 +176,11 @@ export function conduct(options: ConductOptions): Conductor {
     const finished = again.shift();
     if (finished !== undefined) return finished;
     if (journal.active !== null) return journal.active;
-    const entry = journal.pending.find((one) => one.command.do === "prompt");
-    if (entry === undefined || entry.command.do !== "prompt") return null;
-    const prompt = entry.command;
-    const before = held?.prompt.turn === prompt.turn ? held : null;
+    const next = nextTurn(journal, held);
+    if (next === null) return null;
     held = null;
-    const active: ActiveTurn = { prompt, session: before?.session ?? null, given: before?.given ?? null, deaths: before?.deaths ?? 0, answers: {} };
-    save({ active, pending: journal.pending.filter((one) => one !== entry) });
-    return active;
+    save(next.journal);
+    return next.active;
   }
 
   async function run(active: ActiveTurn): Promise<void> {
@@ -190,11 +191,24 @@ export function conduct(options: ConductOptions): Conductor {
     });
     const mine = { turn, carried: null as Carried | null, stopped: false, stop };
     running = mine;
-    const end = await Promise.race([stopped, carry(active, mine)]).then(async (first) => (mine.carried === null ? first : await mine.carried.end));
+    const end = await Promise.race([stopped, carry(active, mine)]).then(async (first) =>
+      mine.carried === null ? first : await mine.carried.end,
+    );
     if (options.signal.aborted) return;
-    await tellEnd({ turn, session: journal.active?.session ?? null, given: journal.active?.given ?? null, outcome: end.outcome, told: false, ...(end.failure === undefined ? {} : { failure: end.failure }) }, end.tree);
+    await tellEnd(
+      {
+        turn,
+        session: journal.active?.session ?? null,
+        given: journal.active?.given ?? null,
+        outcome: end.outcome,
+        told: false,
+        ...(end.failure === undefined ? {} : { failure: end.failure }),
+      },
+      end.tree,
+    );
     running = null;
-    for (const entry of journal.pending) if (entry.command.do !== "prompt" && entry.command.turn === turn) void control(entry.seq, entry.command);
+    for (const entry of journal.pending)
+      if (entry.command.do !== "prompt" && entry.command.turn === turn) void control(entry.seq, entry.command);
   }
 
   async function carry(active: ActiveTurn, mine: { carried: Carried | null; stopped: boolean }): Promise<TurnEnd> {
@@ -215,7 +229,8 @@ export function conduct(options: ConductOptions): Conductor {
       log,
     });
     await mine.carried.begun;
-    for (const entry of journal.pending) if (entry.command.do !== "prompt" && entry.command.turn === active.prompt.turn) void control(entry.seq, entry.command);
+    for (const entry of journal.pending)
+      if (entry.command.do !== "prompt" && entry.command.turn === active.prompt.turn) void control(entry.seq, entry.command);
     return mine.carried.end;
   }
 
@@ -267,11 +282,6 @@ export function conduct(options: ConductOptions): Conductor {
       else running?.carried?.resync();
     },
   };
-}
-
-/** A journal of an earlier sandbox: what was acknowledged there but not begun is told again by the SessionAgent. */
-function takeOver(journal: Journal, generation: number): Journal {
-  return journal.generation === generation ? journal : { ...journal, pending: [] };
 }
 
 function withFailure(failure: Failure | undefined): { failure?: Failure } {

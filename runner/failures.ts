@@ -53,7 +53,11 @@ export const EMPTY_ANSWER: Failure = {
 
 /** No sign of life for `minutes` while nothing that could be waited for was running. */
 export function stuck(minutes: number): Failure {
-  return { code: "stuck", message: `The agent gave no sign of life for ${minutes} minutes and was stopped.`, action: "Send the request again." };
+  return {
+    code: "stuck",
+    message: `The agent gave no sign of life for ${minutes} minutes and was stopped.`,
+    action: "Send the request again.",
+  };
 }
 
 /** The failure behind an error of OpenCode. */
@@ -65,26 +69,59 @@ export function failureOf(error: OpenCodeError): Failure {
     case "ProviderAuthError":
       return { code: "model_auth", message: `The model refused the key: ${message}`, action: "Check the model's key in the settings." };
     case "ContextOverflowError":
-      return { code: "context_overflow", message: `The conversation is too long for the model: ${message}`, action: "Start a new session, or ask for less at once." };
+      return {
+        code: "context_overflow",
+        message: `The conversation is too long for the model: ${message}`,
+        action: "Start a new session, or ask for less at once.",
+      };
     case "MessageOutputLengthError":
-      return { code: "output_length", message: "The answer was longer than the model may write.", action: "Ask for a shorter answer, or for one part at a time." };
+      return {
+        code: "output_length",
+        message: "The answer was longer than the model may write.",
+        action: "Ask for a shorter answer, or for one part at a time.",
+      };
     case "ContentFilterError":
-      return { code: "content_filter", message: `The model's provider filtered the answer: ${message}`, action: "Ask in other words, or choose another model." };
+      return {
+        code: "content_filter",
+        message: `The model's provider filtered the answer: ${message}`,
+        action: "Ask in other words, or choose another model.",
+      };
     case "APIError":
       return apiFailure(status, message);
     default:
-      if (/model not found/i.test(message)) return { code: "model_not_found", message, action: "Choose one of the models that are configured." };
-      return { code: "agent_error", message: `The agent failed: ${message}`, action: "Send the request again; if it fails once more, start a new session." };
+      if (/model not found/i.test(message))
+        return { code: "model_not_found", message, action: "Choose one of the models that are configured." };
+      return {
+        code: "agent_error",
+        message: `The agent failed: ${message}`,
+        action: "Send the request again; if it fails once more, start a new session.",
+      };
   }
 }
 
 function apiFailure(status: number | undefined, message: string): Failure {
   const answered = status === undefined ? "did not answer properly" : `answered ${status}`;
-  if (status === 401 || status === 403) return { code: "model_auth", message: `The model ${answered}: ${message}`, action: "Check the model's key and rights in the settings." };
-  if (status === 402) return { code: "model_budget", message: `The model ${answered}: ${message}`, action: "Raise the budget, then send the request again." };
-  if (status === 429) return { code: "model_rate_limited", message: `The model ${answered} (too many requests): ${message}`, action: "Wait a while, then send the request again." };
-  if (status !== undefined && status >= 400 && status < 500) return { code: "model_rejected", message: `The model ${answered}: ${message}`, action: "Choose another model, or ask in another way." };
-  return { code: "model_unavailable", message: `The model ${answered}, also after several tries: ${message}`, action: "Try again later, or choose another model." };
+  if (status === 401 || status === 403)
+    return {
+      code: "model_auth",
+      message: `The model ${answered}: ${message}`,
+      action: "Check the model's key and rights in the settings.",
+    };
+  if (status === 402)
+    return { code: "model_budget", message: `The model ${answered}: ${message}`, action: "Raise the budget, then send the request again." };
+  if (status === 429)
+    return {
+      code: "model_rate_limited",
+      message: `The model ${answered} (too many requests): ${message}`,
+      action: "Wait a while, then send the request again.",
+    };
+  if (status !== undefined && status >= 400 && status < 500)
+    return { code: "model_rejected", message: `The model ${answered}: ${message}`, action: "Choose another model, or ask in another way." };
+  return {
+    code: "model_unavailable",
+    message: `The model ${answered}, also after several tries: ${message}`,
+    action: "Try again later, or choose another model.",
+  };
 }
 
 function firstLine(text: string): string {

@@ -53,7 +53,13 @@ export async function prepareWorkspace(wish: WorkspaceWish): Promise<WorkspaceSt
       git(wish, ["rev-parse", "-q", "--verify", "HEAD"], wish.workspace),
     ]);
     if (!commit.ok) return { ok: false, failure: broken(commit.text) };
-    return { ok: true, cloned, branch: branch.ok ? branch.out.trim() : "", base: wish.base ?? (await defaultBranch(wish)), commit: commit.out.trim() };
+    return {
+      ok: true,
+      cloned,
+      branch: branch.ok ? branch.out.trim() : "",
+      base: wish.base ?? (await defaultBranch(wish)),
+      commit: commit.out.trim(),
+    };
   } catch (error) {
     return { ok: false, failure: broken(error instanceof Error ? error.message : String(error)) };
   }
@@ -109,7 +115,8 @@ async function make(wish: WorkspaceWish): Promise<Failure | null> {
 async function fillTemporary(wish: WorkspaceWish, folder: string): Promise<Failure | null> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const fetched = wish.repository === null ? await git(wish, ["init", "-q", "-b", wish.branch], folder) : await clone(wish, wish.repository, folder);
+  const fetched =
+    wish.repository === null ? await git(wish, ["init", "-q", "-b", wish.branch], folder) : await clone(wish, wish.repository, folder);
   if (!fetched.ok) return cloneFailure(fetched.text, wish.repository ?? "");
   const identity = [
     ["user.name", "errand"],
@@ -132,7 +139,8 @@ async function fillTemporary(wish: WorkspaceWish, folder: string): Promise<Failu
 async function clone(wish: WorkspaceWish, repository: string, folder: string): Promise<Ran> {
   for (let attempt = 1; ; attempt += 1) {
     const ran = await git(wish, ["clone", "-q", "--", repository, "."], folder, CLONE_MS);
-    if (ran.ok || wish.signal.aborted || attempt === CLONE_TRIES || cloneFailure(ran.text, repository).code !== "repository_unreachable") return ran;
+    if (ran.ok || wish.signal.aborted || attempt === CLONE_TRIES || cloneFailure(ran.text, repository).code !== "repository_unreachable")
+      return ran;
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     await new Promise((done) => setTimeout(done, 500 * 2 ** attempt));
@@ -158,7 +166,8 @@ async function switchBranch(wish: WorkspaceWish, folder: string): Promise<Failur
 
 /** The revision to start from: the remote branch, tag or commit called `base`, or the default branch. Empty when there is none. */
 async function startOf(wish: WorkspaceWish, folder: string): Promise<string> {
-  const candidates = wish.base === null ? ["refs/remotes/origin/HEAD", "HEAD"] : [`refs/remotes/origin/${wish.base}`, `refs/tags/${wish.base}`, wish.base];
+  const candidates =
+    wish.base === null ? ["refs/remotes/origin/HEAD", "HEAD"] : [`refs/remotes/origin/${wish.base}`, `refs/tags/${wish.base}`, wish.base];
   for (const candidate of candidates) {
     if (candidate.startsWith("-")) continue;
     if ((await git(wish, ["rev-parse", "-q", "--verify", `${candidate}^{commit}`], folder)).ok) return candidate;
@@ -185,7 +194,12 @@ async function moveContent(from: string, to: string): Promise<void> {
   }
 }
 
-function git(where: { home: string; signal: AbortSignal }, args: readonly string[], cwd: string, timeout: number = COMMAND_MS): Promise<Ran> {
+function git(
+  where: { home: string; signal: AbortSignal },
+  args: readonly string[],
+  cwd: string,
+  timeout: number = COMMAND_MS,
+): Promise<Ran> {
   const env = {
     ...process.env,
     ...(where.home === "" ? {} : { HOME: where.home }),
@@ -212,24 +226,44 @@ function failed(ran: Ran): Failure | null {
 
 function broken(text: string): Failure {
   if (isDiskFull(text)) return DISK_FULL;
-  return { code: "workspace_failed", message: cut(`The workspace could not be made ready: ${withoutCredentials(text)}`), action: "Send the request again; if it fails once more, start a new session." };
+  return {
+    code: "workspace_failed",
+    message: cut(`The workspace could not be made ready: ${withoutCredentials(text)}`),
+    action: "Send the request again; if it fails once more, start a new session.",
+  };
 }
 
 /** What a failed clone means, from git's words (with LC_ALL=C). A private repository without a right looks like one that does not exist. */
 export function cloneFailure(text: string, repository: string): Failure {
   const name = cut(withoutCredentials(repository), 200);
   if (isDiskFull(text)) return DISK_FULL;
-  if (/repository .*not found|not found|does not exist|could not read Username|Authentication failed|returned error: (401|403|404)|not appear to be a git repository/i.test(text)) {
+  if (
+    /repository .*not found|not found|does not exist|could not read Username|Authentication failed|returned error: (401|403|404)|not appear to be a git repository/i.test(
+      text,
+    )
+  ) {
     return {
       code: "repository_not_found",
       message: `The repository ${name} does not exist, or errand may not read it.`,
       action: "Check the name, and that errand was given access to it.",
     };
   }
-  if (/could not resolve host|failed to connect|connection (refused|timed out|reset)|couldn't connect|took too long|returned error: 5\d\d|early EOF|operation too slow|unexpected disconnect|empty reply/i.test(text)) {
-    return { code: "repository_unreachable", message: cut(`The git host of ${name} did not answer: ${lastLine(text)}`), action: "Send the request again in a few minutes." };
+  if (
+    /could not resolve host|failed to connect|connection (refused|timed out|reset)|couldn't connect|took too long|returned error: 5\d\d|early EOF|operation too slow|unexpected disconnect|empty reply/i.test(
+      text,
+    )
+  ) {
+    return {
+      code: "repository_unreachable",
+      message: cut(`The git host of ${name} did not answer: ${lastLine(text)}`),
+      action: "Send the request again in a few minutes.",
+    };
   }
-  return { code: "clone_failed", message: cut(`Cloning ${name} failed: ${lastLine(withoutCredentials(text))}`), action: "Check the repository, then send the request again." };
+  return {
+    code: "clone_failed",
+    message: cut(`Cloning ${name} failed: ${lastLine(withoutCredentials(text))}`),
+    action: "Check the repository, then send the request again.",
+  };
 }
 
 function withoutCredentials(text: string): string {

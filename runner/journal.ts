@@ -73,7 +73,11 @@ export function parseJournal(text: string, session: string): Journal {
 /** A turn's end: no longer active, remembered among the newest. */
 export function withFinished(journal: Journal, finished: FinishedTurn): Journal {
   const others = journal.finished.filter((turn) => turn.turn !== finished.turn);
-  return { ...journal, active: journal.active?.prompt.turn === finished.turn ? null : journal.active, finished: [...others, finished].slice(-FINISHED_KEPT) };
+  return {
+    ...journal,
+    active: journal.active?.prompt.turn === finished.turn ? null : journal.active,
+    finished: [...others, finished].slice(-FINISHED_KEPT),
+  };
 }
 
 /** Where the journal lies. */

@@ -4,8 +4,8 @@
  */
 import { WebSocket } from "ws";
 import type { RunnerEvent } from "../protocol/events.ts";
-import { CLOSE_FENCED, COALESCE_MS, PING, PING_EVERY_MS, PONG, RUNNER_PROTOCOL, ToRunner } from "../protocol/runner.ts";
 import type { Command, FromRunner } from "../protocol/runner.ts";
+import { CLOSE_FENCED, COALESCE_MS, PING, PING_EVERY_MS, PONG, RUNNER_PROTOCOL, ToRunner } from "../protocol/runner.ts";
 import { EMPTY, isEmpty, push, safe, seek, take, welcome } from "./replay.ts";
 
 /** Reconnecting waits up to this, in ms, doubled with each failure up to `RECONNECT_MAX_MS`; a random share of it is taken. */
@@ -152,7 +152,11 @@ export function openLink(options: LinkOptions): Link {
 
   const connect = (): void => {
     if (ended) return;
-    const opened = new WebSocket(address, { headers: { authorization: `Bearer ${options.token}` }, perMessageDeflate: false, handshakeTimeout: HANDSHAKE_MS });
+    const opened = new WebSocket(address, {
+      headers: { authorization: `Bearer ${options.token}` },
+      perMessageDeflate: false,
+      handshakeTimeout: HANDSHAKE_MS,
+    });
     socket = opened;
     opened.on("open", () => {
       unanswered = 0;

@@ -2,13 +2,14 @@
  * The runner's process: a child of the supervisor with an IPC channel, see sandbox/boot/ipc.ts. Everything it needs comes
  * as the first message; nothing secret is in its environment or arguments.
  */
-import { FromRunnerProcess, ToRunnerProcess } from "../sandbox/boot/ipc.ts";
+
 import type { RunnerConfig } from "../sandbox/boot/ipc.ts";
-import { conduct } from "./conduct.ts";
+import { type FromRunnerProcess, ToRunnerProcess } from "../sandbox/boot/ipc.ts";
 import type { Conductor } from "./conduct.ts";
+import { conduct } from "./conduct.ts";
 import { journalFile } from "./journal.ts";
-import { openLink } from "./link.ts";
 import type { Link } from "./link.ts";
+import { openLink } from "./link.ts";
 import { connectOpenCode } from "./opencode.ts";
 
 /** Time to send what is left when the sandbox ends, ms. */

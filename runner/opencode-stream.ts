@@ -2,8 +2,9 @@
  * OpenCode's event stream: opened, watched, opened again. There is no replay, so every (re)connection is told, and whoever
  * follows a session reads its state then.
  */
-import { readEvent } from "./opencode-types.ts";
+
 import type { OpenCodeEvent } from "./opencode-types.ts";
+import { readEvent } from "./opencode-types.ts";
 
 /** OpenCode sends a heartbeat every 10 s: after this much silence, in ms, the stream is dead. */
 export const SILENCE_MS = 25_000;

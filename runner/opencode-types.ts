@@ -17,7 +17,14 @@ export type TokenCounts = z.infer<typeof TokenCounts>;
 /** `{name, data}`; `data` depends on the name. */
 export const OpenCodeError = z.object({
   name: z.string(),
-  data: z.object({ message: z.string().optional(), statusCode: z.number().optional(), isRetryable: z.boolean().optional(), responseBody: z.string().optional() }).catch({}),
+  data: z
+    .object({
+      message: z.string().optional(),
+      statusCode: z.number().optional(),
+      isRetryable: z.boolean().optional(),
+      responseBody: z.string().optional(),
+    })
+    .catch({}),
 });
 export type OpenCodeError = z.infer<typeof OpenCodeError>;
 
@@ -101,7 +108,10 @@ export const PermissionRequest = z.object({
 });
 export type PermissionRequest = z.infer<typeof PermissionRequest>;
 
-export const Todo = z.object({ content: z.string(), status: z.enum(["pending", "in_progress", "completed", "cancelled"]).catch("pending") });
+export const Todo = z.object({
+  content: z.string(),
+  status: z.enum(["pending", "in_progress", "completed", "cancelled"]).catch("pending"),
+});
 export type Todo = z.infer<typeof Todo>;
 
 const inSession = { sessionID: z.string() };
@@ -111,7 +121,10 @@ export const OpenCodeEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("session.created"), properties: z.object({ info: SessionInfo }) }),
   z.object({ type: z.literal("session.status"), properties: z.object({ ...inSession, status: SessionStatus }) }),
   z.object({ type: z.literal("session.idle"), properties: z.object(inSession) }),
-  z.object({ type: z.literal("session.error"), properties: z.object({ sessionID: z.string().optional(), error: OpenCodeError.optional() }) }),
+  z.object({
+    type: z.literal("session.error"),
+    properties: z.object({ sessionID: z.string().optional(), error: OpenCodeError.optional() }),
+  }),
   z.object({ type: z.literal("message.updated"), properties: z.object({ info: MessageInfo }) }),
   z.object({ type: z.literal("message.part.updated"), properties: z.object({ part: Part }) }),
   z.object({
@@ -130,7 +143,9 @@ export type OpenCodeEvent = z.infer<typeof OpenCodeEvent>;
 const CONSUMED: ReadonlySet<string> = new Set(OpenCodeEvent.options.map((option) => option.shape.type.value));
 
 /** A parsed event; `other` for one that is not consumed; `malformed` with the reason when a consumed one has another shape. */
-export function readEvent(data: unknown): { kind: "event"; event: OpenCodeEvent } | { kind: "other"; type: string } | { kind: "malformed"; type: string; why: string } {
+export function readEvent(
+  data: unknown,
+): { kind: "event"; event: OpenCodeEvent } | { kind: "other"; type: string } | { kind: "malformed"; type: string; why: string } {
   const type = z.object({ type: z.string() }).safeParse(data).data?.type ?? "";
   if (!CONSUMED.has(type)) return { kind: "other", type };
   const parsed = OpenCodeEvent.safeParse(data);

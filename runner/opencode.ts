@@ -66,7 +66,8 @@ export function connectOpenCode(options: OpenCodeOptions) {
   return {
     /** Whether the server answers; does not boot the directory's instance. */
     health: () => call("GET", "/global/health", z.object({ healthy: z.boolean(), version: z.string() }), undefined, 2_000),
-    createSession: (title: string, metadata: Record<string, string>) => call("POST", "/session", SessionInfo, { title, metadata }, FIRST_CALL_MS),
+    createSession: (title: string, metadata: Record<string, string>) =>
+      call("POST", "/session", SessionInfo, { title, metadata }, FIRST_CALL_MS),
     session: (id: string) => call("GET", `/session/${id}`, SessionInfo, undefined, FIRST_CALL_MS),
     sessions: () => call("GET", "/session", z.array(SessionInfo), undefined, FIRST_CALL_MS),
     children: (id: string) => call("GET", `/session/${id}/children`, z.array(SessionInfo)),
@@ -77,13 +78,20 @@ export function connectOpenCode(options: OpenCodeOptions) {
       return { ok: true, value: new Set(Object.entries(answer.value).flatMap(([id, status]) => (status.type === "idle" ? [] : [id]))) };
     },
     /** Messages, oldest first; `limit` gives the newest ones. */
-    messages: (id: string, limit?: number) => call("GET", `/session/${id}/message${limit === undefined ? "" : `?limit=${limit}`}`, z.array(Message), undefined, FIRST_CALL_MS),
+    messages: (id: string, limit?: number) =>
+      call("GET", `/session/${id}/message${limit === undefined ? "" : `?limit=${limit}`}`, z.array(Message), undefined, FIRST_CALL_MS),
     /** Accepted (204) means queued; what goes wrong later is told by events. Model and agent are always given, since OpenCode would reuse a wrong one. */
     prompt: (id: string, prompt: { text: string; system?: string; model: string }) => {
       const slash = prompt.model.indexOf("/");
       const model = { providerID: prompt.model.slice(0, slash), modelID: prompt.model.slice(slash + 1) };
       const system = prompt.system === undefined || prompt.system === "" ? {} : { system: prompt.system };
-      return call("POST", `/session/${id}/prompt_async`, anything, { parts: [{ type: "text", text: prompt.text }], model, agent: "build", ...system }, FIRST_CALL_MS);
+      return call(
+        "POST",
+        `/session/${id}/prompt_async`,
+        anything,
+        { parts: [{ type: "text", text: prompt.text }], model, agent: "build", ...system },
+        FIRST_CALL_MS,
+      );
     },
     abort: (id: string) => call("POST", `/session/${id}/abort`, anything, undefined, 2_000),
     questions: () => call("GET", "/question", z.array(QuestionRequest)),
@@ -126,7 +134,9 @@ function parseJson(text: string): unknown {
 
 /** OpenCode's own words for an error: `{name, data:{message}}` or `{_tag, message}`; cut, since bodies may be long. */
 function errorText(text: string): string {
-  const shape = z.object({ message: z.string().optional(), data: z.object({ message: z.string().optional() }).optional() }).safeParse(parseJson(text)).data;
+  const shape = z
+    .object({ message: z.string().optional(), data: z.object({ message: z.string().optional() }).optional() })
+    .safeParse(parseJson(text)).data;
   return (shape?.data?.message ?? shape?.message ?? text).slice(0, 500);
 }
 

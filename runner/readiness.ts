@@ -2,11 +2,12 @@
  * From a started sandbox to one that takes prompts: the workspace cloned, OpenCode answering, its event stream open, its
  * session found or made, its first calls done.
  */
-import type { RunnerConfig } from "../sandbox/boot/ipc.ts";
+
 import type { Failure, RunnerEvent } from "../protocol/events.ts";
+import type { RunnerConfig } from "../sandbox/boot/ipc.ts";
 import { agentUnavailable } from "./failures.ts";
-import { hasCheckout, prepareWorkspace } from "./git.ts";
 import type { WorkspaceState } from "./git.ts";
+import { hasCheckout, prepareWorkspace } from "./git.ts";
 import type { OpenCode } from "./opencode.ts";
 import { delay, followEvents } from "./opencode-stream.ts";
 import type { OpenCodeEvent } from "./opencode-types.ts";

@@ -5,8 +5,9 @@
  * away. `numbered` holds events that were sent at least once: their numbers are fixed, because nobody knows which of them
  * arrived, so they may only be emptied, never removed, until they are called safe.
  */
-import { MAX_FRAME } from "../protocol/runner.ts";
+
 import type { RunnerEvent } from "../protocol/events.ts";
+import { MAX_FRAME } from "../protocol/runner.ts";
 
 /** The buffer's bound, in characters of JSON: 8 MB, as the runner protocol's notes propose. */
 export const BUFFER_LIMIT = 8_000_000;
@@ -40,7 +41,12 @@ export type Frame = { first: number; items: RunnerEvent[] };
 export function push(replay: Replay, event: RunnerEvent, limit: number = BUFFER_LIMIT): Replay {
   if (event.type === "text.delta" && event.text === "") return replay;
   const last = replay.queue.at(-1);
-  if (event.type === "text.delta" && last?.type === "text.delta" && last.part === event.part && last.text.length + event.text.length <= TEXT_LIMIT) {
+  if (
+    event.type === "text.delta" &&
+    last?.type === "text.delta" &&
+    last.part === event.part &&
+    last.text.length + event.text.length <= TEXT_LIMIT
+  ) {
     const merged = { ...last, text: last.text + event.text };
     return { ...replay, queue: [...replay.queue.slice(0, -1), merged], size: replay.size + measure(merged) - measure(last) };
   }
@@ -78,7 +84,13 @@ export function safe(replay: Replay, number: number): { replay: Replay; dropped:
   const dropped = replay.numbered.slice(0, count);
   const first = replay.first + count;
   return {
-    replay: { ...replay, first, numbered: replay.numbered.slice(count), cursor: Math.max(replay.cursor, first), size: replay.size - total(dropped) },
+    replay: {
+      ...replay,
+      first,
+      numbered: replay.numbered.slice(count),
+      cursor: Math.max(replay.cursor, first),
+      size: replay.size - total(dropped),
+    },
     dropped,
   };
 }
@@ -88,7 +100,10 @@ export function take(replay: Replay): { replay: Replay; frame: Frame | null } {
   if (replay.first === null) return { replay, frame: null };
   const again = replay.numbered.slice(replay.cursor - replay.first);
   const fromNumbered = fill(again, MAX_FRAME - FRAME_MARGIN);
-  const fromQueue = fromNumbered.length < again.length ? [] : fill(replay.queue, MAX_FRAME - FRAME_MARGIN - total(fromNumbered), FRAME_ITEMS - fromNumbered.length);
+  const fromQueue =
+    fromNumbered.length < again.length
+      ? []
+      : fill(replay.queue, MAX_FRAME - FRAME_MARGIN - total(fromNumbered), FRAME_ITEMS - fromNumbered.length);
   const items = [...fromNumbered, ...fromQueue];
   if (items.length === 0) return { replay, frame: null };
   return {
@@ -131,7 +146,9 @@ function withoutText(replay: Replay, part: string): Replay {
   const isText = (event: RunnerEvent) => event.type === "text.delta" && event.part === part;
   if (!replay.queue.some(isText) && !replay.numbered.some(isText)) return replay;
   const queue = replay.queue.filter((event) => !isText(event));
-  const numbered = replay.numbered.map((event): RunnerEvent => (event.type === "text.delta" && event.part === part ? { ...event, text: "" } : event));
+  const numbered = replay.numbered.map(
+    (event): RunnerEvent => (event.type === "text.delta" && event.part === part ? { ...event, text: "" } : event),
+  );
   return { ...replay, queue, numbered, size: total(queue) + total(numbered) };
 }
 
@@ -146,7 +163,12 @@ function shrink(replay: Replay, limit: number): Replay {
   if (size() > limit) {
     let over = size() - limit;
     queue = queue.filter((event): boolean => {
-      const repeatable = event.type === "thinking" || event.type === "turn.usage" || event.type === "tool.started" || event.type === "service.state" || event.type === "text.delta";
+      const repeatable =
+        event.type === "thinking" ||
+        event.type === "turn.usage" ||
+        event.type === "tool.started" ||
+        event.type === "service.state" ||
+        event.type === "text.delta";
       if (over <= 0 || !repeatable) return true;
       over -= measure(event);
       return false;

@@ -2,8 +2,8 @@
 import { RUNAWAY } from "./failures.ts";
 import type { MessageInfo, Part } from "./opencode-types.ts";
 import { exitOf, outputOf, SILENT_TOOLS, titleOf } from "./tool-title.ts";
-import { change, including, look, put, usageOf } from "./turn-state.ts";
 import type { Draft } from "./turn-state.ts";
+import { change, including, look, put, usageOf } from "./turn-state.ts";
 
 /** After so many answers in a row without a reason for their end, OpenCode would go on calling the model for ever. */
 const UNKNOWN_ENDS = 3;

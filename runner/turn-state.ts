@@ -1,9 +1,9 @@
 /** What the runner knows of the turn that runs, and the small changes to it. Pure. */
 import type { Failure, RunnerEvent, Tokens } from "../protocol/events.ts";
-import { askId, showAsk } from "./asks.ts";
 import type { OpenAsk } from "./asks.ts";
-import type { MessageInfo, OpenCodeError, TokenCounts } from "./opencode-types.ts";
+import { askId, showAsk } from "./asks.ts";
 import type { PermissionReply } from "./opencode.ts";
+import type { MessageInfo, OpenCodeError, TokenCounts } from "./opencode-types.ts";
 
 /** A turn, from its prompt to its end. Times in epoch ms of the sandbox's clock, which OpenCode shares. */
 export type Turn = {
@@ -141,7 +141,17 @@ export function closeAll(draft: Draft, why: string): void {
   for (const [id, tool] of turn.tools) {
     if (tool.over) continue;
     change(draft, { tools: put(draft.turn.tools, id, { ...tool, over: true }) });
-    draft.events.push({ type: "tool.finished", at: now, turn: turn.turn, id, tool: tool.tool, title: tool.title, ok: false, ms: Math.max(0, now - tool.start), output: why });
+    draft.events.push({
+      type: "tool.finished",
+      at: now,
+      turn: turn.turn,
+      id,
+      tool: tool.tool,
+      title: tool.title,
+      ok: false,
+      ms: Math.max(0, now - tool.start),
+      output: why,
+    });
   }
   for (const ask of turn.asks.values()) draft.events.push({ type: "ask.closed", at: now, turn: turn.turn, id: askId(ask), why });
   change(draft, { reasoning: new Set(), asks: new Map() });

@@ -6,24 +6,18 @@
  * may be followed by more work. So quiet only plans a look, and the turn ends when a look shows that the session is not at
  * work and its newest answer is complete. What was observed is in the OpenCode fixtures under test/fixtures/.
  */
-import type { Failure } from "../protocol/events.ts";
-import { answerAsk, askId, requestOf } from "./asks.ts";
+import type { Failure, RunnerEvent } from "../protocol/events.ts";
 import type { PersonAnswer } from "./asks.ts";
-import { AGENT_DIED, EMPTY_ANSWER, failureOf, promptLost, stuck } from "./failures.ts";
-import type { Message, MessageInfo, OpenCodeEvent, PermissionRequest, QuestionRequest } from "./opencode-types.ts";
+import { answerAsk, askId, requestOf } from "./asks.ts";
+import { stuck } from "./failures.ts";
+import type { Message, OpenCodeEvent, PermissionRequest, QuestionRequest } from "./opencode-types.ts";
+import { decide, finish, notice, STOP_MS } from "./turn-end.ts";
 import { takeDelta, takeMessage, takePart } from "./turn-parts.ts";
-import { change, closeAll, closeAsk, dropOpenTexts, including, look, openAsk, put } from "./turn-state.ts";
 import type { Draft, Effect, Turn } from "./turn-state.ts";
-import type { RunnerEvent } from "../protocol/events.ts";
+import { change, closeAll, closeAsk, dropOpenTexts, including, look, openAsk } from "./turn-state.ts";
 
 /** Quiet for this long, in ms, before a look decides: OpenCode says idle between two pieces of work. */
 const QUIET_MS = 300;
-/** A turn that was told to stop is over after this, in ms, whatever OpenCode says; people were promised two seconds. */
-const STOP_MS = 1_500;
-/** An unfinished answer while OpenCode is idle means that its process lost the work, after this long in ms. */
-const LOST_MS = 3_000;
-/** A prompt that was accepted shows in the transcript within this, in ms. */
-const PROMPT_MS = 5_000;
 /** After this much silence, in ms, a look makes sure that no event was missed. */
 const SILENT_LOOK_MS = 15_000;
 /** Silence that is told to people, and silence after which the turn is given up unless a tool runs; ms. */
@@ -146,7 +140,11 @@ function sessionOf(event: OpenCodeEvent): string | undefined {
   return event.properties.sessionID;
 }
 
-function takeStatus(draft: Draft, session: string, status: Extract<OpenCodeEvent, { type: "session.status" }>["properties"]["status"]): void {
+function takeStatus(
+  draft: Draft,
+  session: string,
+  status: Extract<OpenCodeEvent, { type: "session.status" }>["properties"]["status"],
+): void {
   const { turn, now } = draft;
   if (!turn.tree.has(session)) return;
   if (status.type === "idle") return session === turn.root ? look(draft, QUIET_MS) : undefined;
@@ -207,61 +205,6 @@ function reconcileAsks(draft: Draft, snapshot: Snapshot): void {
   }
 }
 
-/** OpenCode is not at work: is the turn over, about to begin, or lost? */
-function decide(draft: Draft, restarted: boolean): void {
-  const { turn, now } = draft;
-  const answers = [...turn.messages.values()].filter((info) => info.sessionID === turn.root && info.role === "assistant" && info.summary !== true);
-  const newest = answers.at(-1);
-  if (turn.ending !== null) {
-    if (newest?.time.completed !== undefined || now - turn.ending.at > STOP_MS / 2) finish(draft, turn.ending.outcome, turn.ending.failure);
-    else look(draft, 150);
-    return;
-  }
-  const idleSince = turn.idleSince ?? now;
-  change(draft, { idleSince });
-  const asked = [...turn.messages.values()].findLast((info) => info.sessionID === turn.root && info.role === "user");
-  // A prompt that joined the turn a moment ago is taken up at once, or not at all.
-  const unanswered = newest !== undefined && asked !== undefined && asked.time.created > newest.time.created && turn.error === null;
-  // A process that died between two steps leaves a complete answer that asked for tools.
-  const cut = restarted && (unanswered || newest?.finish === "tool-calls" || newest?.finish === "unknown");
-  if (newest?.time.completed !== undefined && !cut && (!unanswered || now - idleSince > LOST_MS)) return conclude(draft, newest);
-  if (newest === undefined && turn.error !== null) return finish(draft, "failed", failureOf(turn.error));
-  if (newest === undefined && asked === undefined) {
-    if (now - turn.since > PROMPT_MS) return finish(draft, "failed", promptLost("it is not in the agent's transcript."));
-    return look(draft, 500);
-  }
-  if (restarted || now - idleSince > LOST_MS) return goOn(draft);
-  look(draft, 500);
-}
-
-/** OpenCode's process lost the work: nothing is finalised and nothing resumes by itself, so it is prompted to go on, once. */
-function goOn(draft: Draft): void {
-  const deaths = draft.turn.deaths + 1;
-  dropOpenTexts(draft);
-  closeAll(draft, "The agent process stopped.");
-  change(draft, { deaths });
-  if (deaths >= 2) return finish(draft, "failed", AGENT_DIED);
-  change(draft, { token: draft.turn.token + 1, idleSince: null, error: null });
-  notice(draft, "agent_restarted", "The agent process stopped and was restarted; the turn goes on.");
-  draft.effects.push({ do: "continue", deaths });
-  look(draft, PROMPT_MS);
-}
-
-/** The newest answer is complete: its error or its reason for ending is the outcome. */
-function conclude(draft: Draft, newest: MessageInfo): void {
-  const { turn } = draft;
-  if (newest.error !== undefined) {
-    if (newest.error.name === "MessageAbortedError") return finish(draft, "stopped");
-    return finish(draft, "failed", failureOf(newest.error));
-  }
-  const said = [...turn.texts.values()].some((text) => text.state === "done");
-  if (!said && turn.tooled.size === 0) return finish(draft, "failed", EMPTY_ANSWER);
-  if (newest.finish === "length") notice(draft, "answer_cut", "The answer was cut off: the model reached its limit of output.");
-  else if (newest.finish === "tool-calls") notice(draft, "ended_by_rejection", "The turn ended because a question or a permission was rejected.");
-  else if (!said) notice(draft, "empty_answer", "The model returned no text.");
-  finish(draft, "done");
-}
-
 function stop(draft: Draft): void {
   if (draft.turn.ending !== null) return;
   change(draft, { ending: { at: draft.now, outcome: "stopped" } });
@@ -278,7 +221,7 @@ function answer(draft: Draft, said: PersonAnswer): void {
     return;
   }
   const answered = answerAsk(ask, said);
-  switch (answered.then) {
+  switch (answered.does) {
     case "next":
       closeAsk(draft, ask.request, "answered");
       openAsk(draft, answered.ask);
@@ -311,21 +254,4 @@ function tick(draft: Draft): void {
     change(draft, { stuckToldAt: now });
     notice(draft, "stuck", `The agent has given no sign of life for ${Math.floor(silent / 60_000)} minutes. It can be stopped.`);
   }
-}
-
-function notice(draft: Draft, code: string, message: string): void {
-  draft.events.push({ type: "turn.notice", at: draft.now, turn: draft.turn.turn, code, message });
-}
-
-function finish(draft: Draft, outcome: "done" | "failed" | "stopped", failure?: Failure): void {
-  if (draft.turn.over) return;
-  // What was said until a stop stays; what a dead process said is begun anew.
-  for (const [part, text] of draft.turn.texts) {
-    if (text.state !== "open" || text.text.trim() === "") continue;
-    draft.events.push({ type: "text.done", at: draft.now, turn: draft.turn.turn, part, text: text.text.slice(0, 200_000) });
-    change(draft, { texts: put(draft.turn.texts, part, { ...text, state: "done" }) });
-  }
-  closeAll(draft, outcome === "stopped" ? "stopped" : "ended with its turn");
-  change(draft, { over: true });
-  draft.effects.push({ do: "finish", outcome, ...(failure === undefined ? {} : { failure }) });
 }

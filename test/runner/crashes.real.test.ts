@@ -3,12 +3,13 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { installedOpenCode, setStage } from "./stage.ts";
+import { opencodeBinary } from "../world/real-opencode.ts";
+import { setStage } from "./stage.ts";
 
-const installed = installedOpenCode();
+const binary = opencodeBinary();
 const LONG = Array.from({ length: 150 }, (_, index) => `word${index} `).join("");
 
-describe.runIf(installed.path !== null)("crashes with the real OpenCode", { timeout: 120_000 }, () => {
+describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout: 120_000 }, () => {
   let stage: Awaited<ReturnType<typeof setStage>>;
   afterEach(async () => {
     await stage?.close();
@@ -22,9 +23,9 @@ describe.runIf(installed.path !== null)("crashes with the real OpenCode", { time
   }
 
   it("continues a turn after OpenCode died, and gives up after the second time", async () => {
-    stage = await setStage(installed.path ?? "", {
-      "#once": (call) => (call === 0 ? { text: LONG, pace: 50 } : { text: "Finished after all." }),
-      "#twice": () => ({ text: LONG, pace: 50 }),
+    stage = await setStage(binary ?? "", {
+      "#once": (call) => (call === 0 ? { text: LONG } : { text: "Finished after all." }),
+      "#twice": () => ({ text: LONG }),
     });
     const { peer } = stage;
     stage.startOpenCode();
@@ -33,22 +34,24 @@ describe.runIf(installed.path !== null)("crashes with the real OpenCode", { time
     await peer.waitFor("text", () => peer.of("text.delta", 1).length > 1);
     await restartOpenCode();
     expect(await peer.finished(1)).toMatchObject({ outcome: "done" });
-    expect(peer.of("turn.notice", 1)).toMatchObject([{ code: "agent_restarted", message: "The agent process stopped and was restarted; the turn goes on." }]);
+    expect(peer.of("turn.notice", 1)).toMatchObject([
+      { code: "agent_restarted", message: "The agent process stopped and was restarted; the turn goes on." },
+    ]);
     expect(peer.of("text.dropped", 1)).toHaveLength(1);
     expect(peer.of("text.done", 1).map((event) => event.text)).toEqual(["Finished after all."]);
-    expect(stage.model.seen.filter((text) => text.includes("#once"))).toHaveLength(1);
+    expect(stage.script.prompts.filter((text) => text.includes("#once"))).toHaveLength(1);
 
     stage.prompt(2, "Do it #twice");
     await peer.waitFor("text", () => peer.of("text.delta", 2).length > 1);
     await restartOpenCode();
-    await peer.waitFor("text again", () => peer.of("turn.notice", 2).length > 0 && stage.model.calls("#twice") > 1);
+    await peer.waitFor("text again", () => peer.of("turn.notice", 2).length > 0 && stage.script.calls("#twice") > 1);
     await restartOpenCode();
     expect(await peer.finished(2)).toMatchObject({ outcome: "failed", failure: { code: "agent_died" } });
     expect(peer.faults).toEqual([]);
   });
 
   it("takes a turn over when the runner died in the middle of it", async () => {
-    stage = await setStage(installed.path ?? "", { "#long": [{ text: LONG, pace: 40 }], "#next": [{ text: "Next." }] });
+    stage = await setStage(binary ?? "", { "#long": [{ text: LONG }], "#next": [{ text: "Next." }] });
     const { peer } = stage;
     stage.startOpenCode();
     stage.startRunner();
@@ -59,7 +62,7 @@ describe.runIf(installed.path !== null)("crashes with the real OpenCode", { time
     expect(await peer.finished(1)).toMatchObject({ outcome: "done" });
     expect(peer.of("text.done", 1).map((event) => event.text)).toEqual([LONG]);
     expect(peer.of("turn.notice", 1)).toEqual([]);
-    expect(stage.model.calls("#long")).toBe(1);
+    expect(stage.script.calls("#long")).toBe(1);
 
     // A command that was taken but not begun is neither lost nor repeated.
     stage.prompt(2, "Write #next");
@@ -67,13 +70,13 @@ describe.runIf(installed.path !== null)("crashes with the real OpenCode", { time
     await stage.killRunner();
     stage.startRunner();
     expect(await peer.finished(2)).toMatchObject({ outcome: "done" });
-    expect(stage.model.seen.filter((text) => text.includes("#next"))).toHaveLength(1);
+    expect(stage.script.prompts.filter((text) => text.includes("#next"))).toHaveLength(1);
     expect(peer.of("turn.finished")).toHaveLength(2);
     expect(peer.faults).toEqual([]);
   });
 
   it("goes on in the next sandbox when the turn's prompt comes again, and ends when it is fenced", async () => {
-    stage = await setStage(installed.path ?? "", { "#move": (call) => (call === 0 ? { text: LONG, pace: 50 } : { text: "Moved." }) });
+    stage = await setStage(binary ?? "", { "#move": (call) => (call === 0 ? { text: LONG } : { text: "Moved." }) });
     const { peer } = stage;
     stage.startOpenCode();
     stage.startRunner();
@@ -91,20 +94,23 @@ describe.runIf(installed.path !== null)("crashes with the real OpenCode", { time
     const before = peer.of("turn.finished", 1).length;
     stage.prompt(1, "Work #move");
     await peer.waitFor("the end told again", () => peer.of("turn.finished", 1).length > before);
-    expect(stage.model.calls("#move")).toBe(2);
+    expect(stage.script.calls("#move")).toBe(2);
     peer.fence();
     await expect.poll(() => stage.said, { timeout: 5_000 }).toContainEqual({ t: "exit", reason: "generation over" });
   });
 
   it("fails the first prompt when the repository does not exist, and tries again with the next", async () => {
     const missing = join(process.env.TMPDIR ?? "/tmp", `errand-missing-${process.pid}`);
-    stage = await setStage(installed.path ?? "", { "#hello": [{ text: "Hello." }] }, missing);
+    stage = await setStage(binary ?? "", { "#hello": [{ text: "Hello." }] }, missing);
     const { peer, workspace, home } = stage;
     stage.startOpenCode();
     stage.startRunner();
     await peer.waitFor("the failed phase", () => peer.of("boot.phase").find((event) => event.ok === false));
     stage.prompt(1, "Say #hello");
-    expect(await peer.finished(1)).toMatchObject({ outcome: "failed", failure: { code: "repository_not_found", action: expect.any(String) } });
+    expect(await peer.finished(1)).toMatchObject({
+      outcome: "failed",
+      failure: { code: "repository_not_found", action: expect.any(String) },
+    });
     execFileSync("git", ["init", "-q", "-b", "main", missing]);
     // What a start that was cut off left behind is no checkout.
     mkdirSync(join(home, ".errand", "cloning", ".git"), { recursive: true });

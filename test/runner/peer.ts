@@ -1,11 +1,11 @@
 /** The SessionAgent's side of protocol/runner.ts, as the runner's tests need it: it keeps, acknowledges and checks numbers. */
 import type { AddressInfo } from "node:net";
-import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
-import { isStored } from "../../protocol/events.ts";
+import { WebSocketServer } from "ws";
 import type { RunnerEvent } from "../../protocol/events.ts";
-import { FromRunner, PING, PONG } from "../../protocol/runner.ts";
+import { isStored } from "../../protocol/events.ts";
 import type { Command, ToRunner } from "../../protocol/runner.ts";
+import { FromRunner, PING, PONG } from "../../protocol/runner.ts";
 
 export type EventOf<T extends RunnerEvent["type"]> = Extract<RunnerEvent, { type: T }>;
 

@@ -1,28 +1,23 @@
 /** A sandbox's inside for the runner's tests: the real OpenCode, a real git repository, the real runner process, a peer. */
-import { execFileSync, fork, spawn } from "node:child_process";
+
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { execFileSync, fork, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { homedir, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { RunnerConfig } from "../../sandbox/boot/ipc.ts";
-import { startModel } from "./model.ts";
+import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
+import { startModel } from "../world/model.ts";
 import type { Script } from "./model.ts";
+import { scripted } from "./model.ts";
 import { startPeer } from "./peer.ts";
 
 const TOKEN = "runner-token";
+/** Time between two pieces of the model's text, ms. */
+const PACE_MS = 30;
 const PASSWORD = "opencode-password";
-
-/** The installed OpenCode, from the report of the sandbox's parts, or null with the reason. */
-export function installedOpenCode(): { path: string | null; reason: string } {
-  const folder = process.env.ERRAND_PARTS ?? join(homedir(), ".cache", "errand", "parts");
-  const report = join(folder, "report.json");
-  if (!existsSync(report)) return { path: null, reason: `${report} is not there: install the sandbox's parts first` };
-  const part = (JSON.parse(readFileSync(report, "utf8")) as { opencode?: { available: boolean; path: string | null; reason: string | null } }).opencode;
-  return { path: part?.available === true && part.path !== null ? resolve(folder, part.path) : null, reason: part?.reason ?? "" };
-}
 
 /** Starts everything but the runner. `repository` replaces the sample repository's address. */
 export async function setStage(binary: string, scripts: Record<string, Script>, repository?: string | null) {
@@ -32,7 +27,8 @@ export async function setStage(binary: string, scripts: Record<string, Script>, 
   const configFolder = join(root, "opencode");
   for (const folder of [home, workspace, join(root, "run")]) mkdirSync(folder, { recursive: true });
   const origin = sampleRepository(root);
-  const [model, peer, port] = await Promise.all([startModel(scripts), startPeer(TOKEN), freePort()]);
+  const script = scripted(scripts);
+  const [model, peer, port] = await Promise.all([startModel({ respond: script.respond, paceMs: PACE_MS }), startPeer(TOKEN), freePort()]);
   writeConfig([configFolder, join(home, ".config", "opencode")], configFolder, model.url, workspace);
 
   const config: RunnerConfig = {
@@ -74,7 +70,10 @@ export async function setStage(binary: string, scripts: Record<string, Script>, 
   }
 
   function startRunner(changed: Partial<RunnerConfig> = {}): void {
-    runner = fork(join(import.meta.dirname, "..", "..", "runner", "main.ts"), { stdio: ["ignore", "ignore", "pipe", "ipc"], env: { PATH: process.env.PATH } });
+    runner = fork(join(import.meta.dirname, "..", "..", "runner", "main.ts"), {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      env: { PATH: process.env.PATH },
+    });
     runner.stderr?.on("data", (data) => logged.push(String(data)));
     runner.on("message", (message) => said.push(message));
     runner.send({ t: "config", config: { ...config, ...changed } });
@@ -89,7 +88,7 @@ export async function setStage(binary: string, scripts: Record<string, Script>, 
 
   return {
     config,
-    model,
+    script,
     peer,
     said,
     logged,
@@ -103,8 +102,8 @@ export async function setStage(binary: string, scripts: Record<string, Script>, 
     prompt: (turn: number, text: string) => peer.command({ do: "prompt", turn, text, system: "A test asks.", model: "errand/main" }),
     close: async () => {
       await Promise.all([kill(runner), kill(openCode)]);
-      model.close();
       peer.close();
+      await model.stop();
       rmSync(root, { recursive: true, force: true });
     },
   };
@@ -113,7 +112,8 @@ export async function setStage(binary: string, scripts: Record<string, Script>, 
 function sampleRepository(root: string): string {
   const folder = join(root, "origin");
   mkdirSync(folder);
-  const git = (...args: string[]) => execFileSync("git", ["-c", "user.name=t", "-c", "user.email=t@example.com", ...args], { cwd: folder, stdio: "pipe" });
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-c", "user.name=t", "-c", "user.email=t@example.com", ...args], { cwd: folder, stdio: "pipe" });
   git("init", "-q", "-b", "main");
   writeFileSync(join(folder, "greeting.txt"), "hello\n");
   writeFileSync(join(folder, "notes.md"), "# Notes\n");

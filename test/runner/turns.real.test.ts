@@ -2,23 +2,24 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { installedOpenCode, setStage } from "./stage.ts";
+import { opencodeBinary } from "../world/real-opencode.ts";
+import { setStage } from "./stage.ts";
 
-const installed = installedOpenCode();
+const binary = opencodeBinary();
 const words = (count: number) => Array.from({ length: count }, (_, index) => `word${index} `).join("");
 
-describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeout: 90_000 }, () => {
+describe.runIf(binary !== undefined)("turns with the real OpenCode", { timeout: 90_000 }, () => {
   let stage: Awaited<ReturnType<typeof setStage>>;
 
   beforeAll(async () => {
-    stage = await setStage(installed.path ?? "", {
+    stage = await setStage(binary ?? "", {
       "#work": [
         {
           text: "I will plan. ",
-          tools: [
+          calls: [
             {
               name: "todowrite",
-              input: {
+              args: {
                 todos: [
                   { content: "Change the greeting", status: "in_progress", priority: "high" },
                   { content: "Check it", status: "pending", priority: "high" },
@@ -27,17 +28,17 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
             },
           ],
         },
-        { tools: [{ name: "edit", input: { filePath: "greeting.txt", oldString: "hello", newString: "good morning" } }] },
-        { tools: [{ name: "bash", input: { command: "cat greeting.txt; echo more > new.txt; exit 3" } }] },
+        { calls: [{ name: "edit", args: { filePath: "greeting.txt", oldString: "hello", newString: "good morning" } }] },
+        { calls: [{ name: "bash", args: { command: "cat greeting.txt; echo more > new.txt; exit 3" } }] },
         { reasoning: "All is done.", text: "The greeting is changed." },
       ],
-      "#long": [{ text: words(600), pace: 30 }],
+      "#long": [{ text: words(600) }],
       "#question": [
         {
-          tools: [
+          calls: [
             {
               name: "question",
-              input: {
+              args: {
                 questions: [
                   {
                     question: "Which database?",
@@ -55,13 +56,13 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
         },
         { text: "Thanks." },
       ],
-      "#push": [{ tools: [{ name: "bash", input: { command: "git push origin nowhere" } }] }, { text: "Not pushed." }],
-      "#500": () => ({ status: 500 }),
-      "#401": () => ({ status: 401 }),
-      "#cut": [{ text: "half an ans", cut: true }, { text: "The whole answer." }],
-      "#endless": () => ({ text: "again ", endless: true }),
+      "#push": [{ calls: [{ name: "bash", args: { command: "git push origin nowhere" } }] }, { text: "Not pushed." }],
+      "#500": () => ({ faults: [{ kind: "status", status: 500, retryAfterSeconds: 0.05 }] }),
+      "#401": () => ({ faults: [{ kind: "status", status: 401 }] }),
+      "#cut": [{ text: "half an answer that never ends", faults: [{ kind: "cut", afterPieces: 4 }] }, { text: "The whole answer." }],
+      "#endless": () => ({ text: "again ", faults: [{ kind: "no finish" }] }),
       "#empty": [{}],
-      "#paced": [{ text: words(100), pace: 30 }],
+      "#paced": [{ text: words(100) }],
     });
     stage.startOpenCode();
     stage.startRunner();
@@ -73,7 +74,11 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
 
   it("gets ready: clones, tells the branch and its times", () => {
     const { peer } = stage;
-    expect(peer.of("git.ready")[0]).toMatchObject({ branch: "errand/session1", base: "main", commit: expect.stringMatching(/^[0-9a-f]{40}$/) });
+    expect(peer.of("git.ready")[0]).toMatchObject({
+      branch: "errand/session1",
+      base: "main",
+      commit: expect.stringMatching(/^[0-9a-f]{40}$/),
+    });
     expect(peer.of("boot.phase").filter((event) => event.ms !== undefined)).toMatchObject([
       { phase: "clone", ok: true },
       { phase: "warm-up", ok: true },
@@ -91,7 +96,10 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
       { text: "Change the greeting", status: "in_progress" },
       { text: "Check it", status: "pending" },
     ]);
-    expect(peer.of("tool.started", 1).map((event) => event.title)).toEqual(["Edit greeting.txt", "Run `cat greeting.txt; echo more > new.txt; exit 3`"]);
+    expect(peer.of("tool.started", 1).map((event) => event.title)).toEqual([
+      "Edit greeting.txt",
+      "Run `cat greeting.txt; echo more > new.txt; exit 3`",
+    ]);
     expect(peer.of("tool.finished", 1)).toMatchObject([
       { tool: "edit", ok: true },
       { tool: "bash", ok: false, exit: 3, output: expect.stringContaining("good morning") },
@@ -123,7 +131,12 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
     const { peer } = stage;
     stage.prompt(3, "Set up #question");
     const first = await peer.waitFor("the first question", () => peer.of("ask.opened", 3)[0]);
-    expect(first.ask).toMatchObject({ kind: "question", title: "Which database?", freeText: true, choices: [{ label: "Postgres" }, { id: "1", label: "SQLite" }] });
+    expect(first.ask).toMatchObject({
+      kind: "question",
+      title: "Which database?",
+      freeText: true,
+      choices: [{ label: "Postgres" }, { id: "1", label: "SQLite" }],
+    });
     peer.command({ do: "answer", turn: 3, ask: first.ask.id, choice: "1", reject: false });
     const second = await peer.waitFor("the second question", () => peer.of("ask.opened", 3)[1]);
     peer.command({ do: "answer", turn: 3, ask: second.ask.id, text: "call it ant", reject: false });
@@ -136,7 +149,11 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
     const { peer } = stage;
     stage.prompt(4, "Now #push");
     const { ask } = await peer.waitFor("the permission", () => peer.of("ask.opened", 4)[0]);
-    expect(ask).toMatchObject({ kind: "permission", detail: "git push origin nowhere", choices: [{ id: "once" }, { id: "always" }, { id: "reject" }] });
+    expect(ask).toMatchObject({
+      kind: "permission",
+      detail: "git push origin nowhere",
+      choices: [{ id: "once" }, { id: "always" }, { id: "reject" }],
+    });
     peer.command({ do: "answer", turn: 4, ask: ask.id, choice: "reject", reject: false });
     expect(await peer.finished(4)).toMatchObject({ outcome: "done" });
     expect(peer.of("tool.finished", 4)).toMatchObject([{ ok: false }]);
@@ -151,7 +168,10 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
     stage.prompt(6, "Try #401");
     expect(await peer.finished(6)).toMatchObject({ outcome: "failed", failure: { code: "model_auth" } });
     stage.prompt(7, "Try #empty");
-    expect(await peer.finished(7)).toMatchObject({ outcome: "failed", failure: { code: "empty_answer", message: "The model returned nothing." } });
+    expect(await peer.finished(7)).toMatchObject({
+      outcome: "failed",
+      failure: { code: "empty_answer", message: "The model returned nothing." },
+    });
   });
 
   it("throws away what a broken model stream said", async () => {
@@ -162,12 +182,12 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
   });
 
   it("ends a model that never says why it stops", async () => {
-    const { peer, model } = stage;
+    const { peer, script } = stage;
     stage.prompt(9, "Try #endless");
     expect(await peer.finished(9)).toMatchObject({ outcome: "failed", failure: { code: "model_no_finish" } });
-    const calls = model.calls("#endless");
+    const calls = script.calls("#endless");
     await new Promise((done) => setTimeout(done, 1_000));
-    expect(model.calls("#endless")).toBe(calls);
+    expect(script.calls("#endless")).toBe(calls);
   });
 
   it("goes on after a dropped connection without gap or repetition", async () => {
@@ -182,7 +202,14 @@ describe.runIf(installed.path !== null)("turns with the real OpenCode", { timeou
     expect(peer.of("turn.accepted", 10)).toHaveLength(1);
     expect(peer.of("text.done", 10).map((event) => event.text)).toEqual([words(100)]);
     // Nothing of the text came twice or was left out on its way either, as long as it was in progress.
-    expect(words(100).startsWith(peer.of("text.delta", 10).map((event) => event.text).join(""))).toBe(true);
+    expect(
+      words(100).startsWith(
+        peer
+          .of("text.delta", 10)
+          .map((event) => event.text)
+          .join(""),
+      ),
+    ).toBe(true);
     await peer.waitFor("all commands acknowledged", () => peer.unacknowledged() === 0);
   });
 });
