@@ -46,12 +46,8 @@ export async function bwrapProblem(places: Pick<Places, "data" | "parts" | "runt
   const folders = { home: join(probe, "home"), work: join(probe, "work"), run: join(probe, "run") };
   try {
     for (const path of Object.values(folders)) await mkdir(path);
-    const { wrap, close } = await wrapper(places, uid);
-    try {
-      return await tryToRun(await wrap(folders, [...LIMITS, "/usr/bin/true"]));
-    } finally {
-      await close();
-    }
+    const wrap = await wrapper(places, uid);
+    return await tryToRun(await wrap(folders, [...LIMITS, "/usr/bin/true"]));
   } catch (error) {
     return messageOf(error);
   } finally {

@@ -3,14 +3,15 @@
  * UNIX sockets only: in to its gateway, out to the Worker's routes of its session, to the egress proxy and to what
  * `forwards` names. The kernel is shared: fine for one's own repositories, not for hostile code.
  */
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import type { InsideConfig } from "../boot/config.ts";
 import { partsReport } from "../image/report.ts";
 import { bwrapArgs, bwrapCommand, ETC_FILES, INSIDE, LIMITS, nulSeparated, type Sources, staged } from "./bwrap-args.ts";
 import { generations, type Launch } from "./generations.ts";
 import { egressProxy } from "./net/egress.ts";
-import { type Listening, MAX_SOCKET_PATH, relay } from "./net/relay.ts";
+import { dialSandboxSocket, type Listening, MAX_SOCKET_PATH, relay } from "./net/relay.ts";
 import { relayToWorker } from "./net/worker-relay.ts";
 import { EGRESS_PORT, FIXED, FIXED_DISPLAY, type Places, WORKER_PORT } from "./places.ts";
 import type { Folders, SandboxProvider } from "./provider.ts";
@@ -35,37 +36,36 @@ const BASE_ENV = {
   LANG: "C.UTF-8",
 };
 
-/** How `bwrap` is to be started for sources in these folders: command, options for descriptor 3, and the folder to remove afterwards. */
+/** How `bwrap` is to be started for sources in these folders: command, options for descriptor 3. */
 export type Wrapping = { command: [string, ...string[]]; options: string };
 
-/** Prepares what all sandboxes of a backend share, and returns how to wrap a command for one of them. */
-export async function wrapper(
-  places: Pick<Places, "data" | "parts" | "runtime">,
-  uid: number | null,
-): Promise<{ wrap(folders: Pick<Folders, "home" | "work" | "run">, inner: readonly string[]): Promise<Wrapping>; close(): Promise<void> }> {
+/**
+ * Where root binds the sources for bubblewrap, in a mount namespace of its own for each sandbox; on the host the folder stays
+ * empty. In /run, since root's data may lie in folders that no other user can enter.
+ */
+const STAGE = "/run/errand-sandboxes";
+
+/** How to start a command in a sandbox that has these folders. */
+export type Wrap = (folders: Pick<Folders, "home" | "work" | "run">, inner: readonly string[]) => Promise<Wrapping>;
+
+/** Prepares what all sandboxes of a backend share, and returns how to wrap a command for one of them. `uid` is for root, else null. */
+export async function wrapper(places: Pick<Places, "data" | "parts" | "runtime">, uid: number | null): Promise<Wrap> {
   const etc = join(places.data, "etc");
   await mkdir(etc, { recursive: true });
   for (const [name, text] of Object.entries(ETC_FILES)) await writeFile(join(etc, name), text, { mode: 0o644 });
-  // In /tmp, since a temporary folder named by TMPDIR may be closed to other users.
-  const stage = uid === null ? null : await mkdtemp("/tmp/errand-stage-");
-  if (stage) await chmod(stage, 0o755);
-  return {
-    async wrap(folders, inner) {
-      const { home, work, run } = folders;
-      const sources: Sources = { home, work, run, runtime: places.runtime, parts: places.parts, etc };
-      if (uid === null || !stage) return { command: bwrapCommand(inner, null), options: nulSeparated(bwrapArgs(sources, BASE_ENV)) };
-      for (const path of [home, work, run]) await chown(path, uid, uid);
-      return { command: bwrapCommand(inner, { uid, stage, sources }), options: nulSeparated(bwrapArgs(staged(stage), BASE_ENV)) };
-    },
-    close: async () => {
-      if (stage) await rm(stage, { recursive: true, force: true });
-    },
+  if (uid !== null) await mkdir(STAGE, { recursive: true, mode: 0o755 });
+  return async (folders, inner) => {
+    const { home, work, run } = folders;
+    const sources: Sources = { home, work, run, runtime: places.runtime, parts: places.parts, etc };
+    if (uid === null) return { command: bwrapCommand(inner, null), options: nulSeparated(bwrapArgs(sources, BASE_ENV)) };
+    for (const path of [home, work, run]) await chown(path, uid, uid);
+    return { command: bwrapCommand(inner, { uid, stage: STAGE, sources }), options: nulSeparated(bwrapArgs(staged(STAGE), BASE_ENV)) };
   };
 }
 
 /** The provider `local`. Needs Linux with bubblewrap that works for this user; see choose.ts. */
 export async function localProvider(places: Places, options: { uid: number | null; now: () => number }): Promise<SandboxProvider> {
-  const { wrap, close } = await wrapper(places, options.uid);
+  const wrap = await wrapper(places, options.uid);
 
   const launch: Launch = async (config, folders, startedAt) => {
     // The host's sockets lie deep under the data folder; inside, the same folder has a short name.
@@ -94,10 +94,10 @@ export async function localProvider(places: Places, options: { uid: number | nul
       return one;
     };
     try {
-      const front = await keep(relay({ host: "127.0.0.1", port: 0 }, { path: gateway.host }));
+      const front = await keep(relay({ host: "127.0.0.1", port: 0 }, () => dialSandboxSocket(gateway.host)));
       await keep(relayToWorker(worker.host, places.worker, config.session));
       await keep(egressProxy({ path: egress.host }));
-      for (const one of others) await keep(relay({ path: one.host }, one.to));
+      for (const one of others) await keep(relay({ path: one.host }, () => connect({ ...one.to, allowHalfOpen: true })));
       if (options.uid !== null) for (const one of [worker, egress, ...others]) await chown(one.host, options.uid, options.uid);
       const gatewayOrigin = `http://127.0.0.1:${front.port}`;
       const inside: InsideConfig = {
@@ -135,12 +135,5 @@ export async function localProvider(places: Places, options: { uid: number | nul
     }
   };
 
-  const provider = generations({ name: "local", warning: null, data: places.data, launch, now: options.now });
-  return {
-    ...provider,
-    async close() {
-      await provider.close();
-      await close();
-    },
-  };
+  return generations({ name: "local", warning: null, data: places.data, launch, now: options.now });
 }

@@ -17,33 +17,29 @@ export async function probe(
 ): Promise<string> {
   const node = partsReport(places.parts).node;
   if (!node.available) throw new Error(node.reason);
-  const { wrap, close } = await wrapper(places, places.uid);
-  try {
-    const script = readFileSync(join(import.meta.dirname, "inside.mjs"), "utf8");
-    const inner = [
-      ...LIMITS,
-      INSIDE.parts + node.path.slice(places.parts.length),
-      "--input-type=module",
-      "-e",
-      script,
-      what,
-      JSON.stringify(targets),
-    ];
-    const { command, options } = await wrap(folders, inner);
-    const child = spawn(command[0], command.slice(1), {
-      cwd: "/",
-      env: { PATH: process.env.PATH },
-      stdio: ["ignore", "pipe", "inherit", "pipe"],
-    });
-    const pipe = child.stdio[3] as Writable;
-    pipe.end(options);
-    let out = "";
-    child.stdout?.on("data", (chunk: Buffer) => {
-      out += chunk.toString();
-    });
-    await new Promise((done) => child.once("close", done));
-    return out;
-  } finally {
-    await close();
-  }
+  const wrap = await wrapper(places, places.uid);
+  const script = readFileSync(join(import.meta.dirname, "inside.mjs"), "utf8");
+  const inner = [
+    ...LIMITS,
+    INSIDE.parts + node.path.slice(places.parts.length),
+    "--input-type=module",
+    "-e",
+    script,
+    what,
+    JSON.stringify(targets),
+  ];
+  const { command, options } = await wrap(folders, inner);
+  const child = spawn(command[0], command.slice(1), {
+    cwd: "/",
+    env: { PATH: process.env.PATH },
+    stdio: ["ignore", "pipe", "inherit", "pipe"],
+  });
+  const pipe = child.stdio[3] as Writable;
+  pipe.end(options);
+  let out = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  await new Promise((done) => child.once("close", done));
+  return out;
 }

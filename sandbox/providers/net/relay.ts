@@ -1,7 +1,8 @@
 /**
  * Byte relays between TCP ports and UNIX sockets: what joins a sandbox with its own network namespace to the host.
  */
-import { connect, createServer, type NetConnectOpts, type Server, type Socket } from "node:net";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** A relay that listens. `close` stops listening and ends every connection. */
 export type Listening = { port: number | null; close(): Promise<void> };
@@ -58,11 +59,37 @@ export function splice(a: Socket, b: Socket): void {
   }
 }
 
-/** A relay of raw bytes from `where` to whatever `to` says at the time of each connection. */
-export function relay(where: { path: string } | { host: string; port: number }, to: NetConnectOpts): Promise<Listening> {
+/** A relay of raw bytes from `where` to what `dial` connects to; what it throws ends that one connection. */
+export function relay(where: { path: string } | { host: string; port: number }, dial: () => Socket): Promise<Listening> {
   const server = createServer({ allowHalfOpen: true }, (client) => {
-    const upstream = connect({ allowHalfOpen: true, ...to });
-    splice(client, upstream);
+    try {
+      splice(client, dial());
+    } catch {
+      client.destroy();
+    }
   });
   return listening(server, where);
+}
+
+/** Linux's O_PATH, which Node does not name: a handle on the file itself, whatever it is. */
+const O_PATH = 0o10000000;
+
+/**
+ * Connects to a UNIX socket in a folder that a sandbox can write, and to nothing else: were it a symbolic link, the host would
+ * follow it to sockets of its own. Linux only, by a handle on the checked file. Throws when it is not there or not a socket.
+ */
+export function dialSandboxSocket(path: string): Socket {
+  const handle = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  const release = () => closeSync(handle);
+  if (!fstatSync(handle).isSocket()) {
+    release();
+    throw new Error(`${path} is not a socket`);
+  }
+  const socket = connect({ path: `/proc/self/fd/${handle}`, allowHalfOpen: true });
+  let isHeld = true;
+  const once = () => {
+    if (isHeld) release();
+    isHeld = false;
+  };
+  return socket.once("connect", once).once("close", once);
 }
