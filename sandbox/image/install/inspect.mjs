@@ -31,9 +31,17 @@ const ENTRIES = {
   ttyd: "bin/ttyd",
 };
 
-/** @param {{ command?: string, file?: string }} part */
+/**
+ * The path of a system part, or null.
+ * @param {{ command?: string, also?: string[], file?: string }} part `also` are programs that do as well
+ */
 export function findSystemPart(part) {
-  return part.command ? findCommand(part.command) : existsSync(part.file) ? part.file : null;
+  if (part.file) return existsSync(part.file) ? part.file : null;
+  for (const command of [part.command, ...(part.also ?? [])]) {
+    const path = findCommand(command);
+    if (path) return path;
+  }
+  return null;
 }
 
 /**
