@@ -21,7 +21,7 @@ const GenerationPath = z.object({
   session: z.string().refine(isSessionId, { error: "must be a session id: 26 characters of a-z and 2-7" }),
   generation: z
     .string()
-    .regex(/^[1-9]\d{0,8}$/, { error: "must be a whole number from 1" })
+    .regex(/^[1-9]\d{0,14}$/, { error: "must be a whole number from 1" })
     .transform(Number),
 });
 

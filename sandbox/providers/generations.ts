@@ -168,7 +168,7 @@ export function generations(options: {
       );
     },
     async terminate(sandboxId) {
-      const found = /^s-([a-z2-7]{26})-g(\d{1,9})$/.exec(sandboxId);
+      const found = /^s-([a-z2-7]{26})-g(\d{1,15})$/.exec(sandboxId);
       const session = found?.[1];
       if (!session) return;
       await inTurn(session, async () => {
