@@ -36,7 +36,6 @@ function setUp(given: Partial<SandboxProvider> = {}) {
     warning: "mind the step",
     async ensure({ config }) {
       calls.push(`ensure ${config.generation}`);
-      await new Promise((done) => setTimeout(done, 10));
       return { ok: true, made: true, view: view("running") };
     },
     get: async (_session, generation) => (generation === 1 ? view("running") : null),
@@ -106,7 +105,15 @@ describe("ensure", () => {
     expect(SandboxView.parse(await response.json()).state).toBe("running");
   });
   it("asks the provider once for what is asked for twice at once", async () => {
-    const { ask, calls } = setUp();
+    const calls: string[] = [];
+    // Long enough for the second request to arrive on a busy machine.
+    const { ask } = setUp({
+      async ensure() {
+        calls.push("ensure 1");
+        await new Promise((done) => setTimeout(done, 500));
+        return { ok: true, made: true, view: view("running") };
+      },
+    });
     const statuses = (await Promise.all([ask("PUT", target, BODY), ask("PUT", target, BODY)])).map((response) => response.status);
     expect(statuses.sort()).toEqual([200, 201]);
     expect(calls).toEqual(["ensure 1"]);
