@@ -97,10 +97,9 @@ function piece(context: Context, message: Message, kind: "channel" | "thread", r
   const mine = message.user === snapshot.me && !ephemeral && message.subtype === undefined;
   const thread = message.thread_ts ?? message.ts;
   const open = kind === "channel" && place.thread === message.ts ? " open" : "";
-  const tools = [
-    kind === "channel" && !ephemeral ? html`<a href="/c/${message.channel_id}/t/${thread}" data-go>Reply</a>` : html``,
-    mine ? html`<button type="button" data-edit>Edit</button><button type="button" data-delete>Delete</button>` : html``,
-  ];
+  const reply = kind === "channel" && !ephemeral ? html`<a href="/c/${message.channel_id}/t/${thread}" data-go>Reply</a>` : null;
+  const change = mine ? html`<button type="button" data-edit>Edit</button><button type="button" data-delete>Delete</button>` : null;
+  const tools = reply || change ? html`<div class="tools">${reply}${change}</div>` : null;
   const raw = mine ? html` data-raw="${toTypedText(message.text, names)}"` : html``;
   return html`<article class="message${open}${ephemeral ? " ephemeral" : ""}" data-channel="${message.channel_id}" data-ts="${message.ts}"${raw}>
 <div class="avatar ${author?.is_bot ? "bot" : mine ? "me" : "other"}" aria-hidden="true">${author?.is_bot ? "✦" : name.slice(0, 1).toUpperCase()}</div>
@@ -111,7 +110,7 @@ ${ephemeral ? html`<p class="only-you">Only visible to you</p>` : html``}
 ${reactions(message)}${kind === "channel" ? threadLink(context, message, replies) : html``}
 <p class="failed" role="alert" hidden></p>
 </div>
-<div class="tools">${tools}</div>
+${tools}
 </article>`;
 }
 
