@@ -3,11 +3,14 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import type { Step } from "../world/model.ts";
 import { opencodeBinary } from "../world/real-opencode.ts";
 import { setStage } from "./stage.ts";
 
 const binary = opencodeBinary();
 const LONG = Array.from({ length: 150 }, (_, index) => `word${index} `).join("");
+/** Says a little and then nothing more, so that whatever dies does so in the middle of it. */
+const HANGING: Step = { text: LONG, faults: [{ kind: "stall", afterPieces: 20 }] };
 
 describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout: 120_000 }, () => {
   let stage: Awaited<ReturnType<typeof setStage>>;
@@ -24,8 +27,8 @@ describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout
 
   it("continues a turn after OpenCode died, and gives up after the second time", async () => {
     stage = await setStage(binary ?? "", {
-      "#once": (call) => (call === 0 ? { text: LONG } : { text: "Finished after all." }),
-      "#twice": () => ({ text: LONG }),
+      "#once": (call) => (call === 0 ? HANGING : { text: "Finished after all." }),
+      "#twice": () => HANGING,
     });
     const { peer } = stage;
     stage.startOpenCode();
@@ -44,7 +47,10 @@ describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout
     stage.prompt(2, "Do it #twice");
     await peer.waitFor("text", () => peer.of("text.delta", 2).length > 1);
     await restartOpenCode();
-    await peer.waitFor("text again", () => peer.of("turn.notice", 2).length > 0 && stage.script.calls("#twice") > 1);
+    await peer.waitFor("text again", () => {
+      const at = peer.events.findIndex((event) => event.type === "turn.notice" && event.turn === 2);
+      return at >= 0 && peer.events.slice(at).some((event) => event.type === "text.delta");
+    });
     await restartOpenCode();
     expect(await peer.finished(2)).toMatchObject({ outcome: "failed", failure: { code: "agent_died" } });
     expect(peer.faults).toEqual([]);
@@ -76,7 +82,7 @@ describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout
   });
 
   it("goes on in the next sandbox when the turn's prompt comes again, and ends when it is fenced", async () => {
-    stage = await setStage(binary ?? "", { "#move": (call) => (call === 0 ? { text: LONG } : { text: "Moved." }) });
+    stage = await setStage(binary ?? "", { "#move": (call) => (call === 0 ? HANGING : { text: "Moved." }) });
     const { peer } = stage;
     stage.startOpenCode();
     stage.startRunner();

@@ -58,7 +58,7 @@ describe.runIf(binary !== undefined)("turns with the real OpenCode", { timeout: 
       ],
       "#push": [{ calls: [{ name: "bash", args: { command: "git push origin nowhere" } }] }, { text: "Not pushed." }],
       "#500": () => ({ faults: [{ kind: "status", status: 500, retryAfterSeconds: 0.05 }] }),
-      "#401": () => ({ faults: [{ kind: "status", status: 401 }] }),
+      "#401": () => ({ faults: [{ kind: "status", status: 401, retryAfterSeconds: 0.05 }] }),
       "#cut": [{ text: "half an answer that never ends", faults: [{ kind: "cut", afterPieces: 4 }] }, { text: "The whole answer." }],
       "#endless": () => ({ text: "again ", faults: [{ kind: "no finish" }] }),
       "#empty": [{}],
