@@ -1,28 +1,22 @@
 /** Runs the real OpenCode on a folder against a model, as tests of the stand-in models need it. Not a sandbox. */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createOpencodeClient } from "@opencode-ai/sdk/v2";
+import { partsFolder } from "../../sandbox/image/install/folder.mjs";
 import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
-import { parsePartsReport } from "../../sandbox/image/report.ts";
+import { partsReport } from "../../sandbox/image/report.ts";
 
-/** Where the sandbox's parts are installed for this user. */
-export const PARTS = process.env.ERRAND_PARTS ?? join(homedir(), ".cache", "errand", "parts");
-
-/** The OpenCode binary of the sandbox's parts, or undefined where they are not installed. */
-export function opencodeBinary(): string | undefined {
-  try {
-    const part = parsePartsReport(readFileSync(join(PARTS, "report.json"), "utf8"), PARTS).opencode;
-    return part.available ? part.path : undefined;
-  } catch {
-    return undefined;
-  }
+/** A program of the sandbox's parts. Throws, saying how to install them, where it is not there. */
+export function partPath(name: "opencode" | "chromium"): string {
+  const part = partsReport(partsFolder(process.env))[name];
+  if (!part.available) throw new Error(`${name} is needed: ${part.reason}`);
+  return part.path;
 }
 
 /** Starts OpenCode on a folder. `url` and `key` are of an OpenAI-compatible model server. */
-export async function startOpenCode(options: { binary: string; folder: string; url: string; key?: string }) {
+export async function startOpenCode(options: { folder: string; url: string; key?: string }) {
   const home = await mkdtemp(join(tmpdir(), "errand-opencode-"));
   const write = async (folder: string, files: Record<string, string>) => {
     await mkdir(join(folder, "node_modules"), { recursive: true });
@@ -32,7 +26,7 @@ export async function startOpenCode(options: { binary: string; folder: string; u
   const config = JSON.stringify(opencodeConfig({ models, modelBaseUrl: options.url, workspace: options.folder }));
   await write(join(home, "config"), { ...OPENCODE_NO_INSTALL, "opencode.json": config });
   await write(join(home, ".config", "opencode"), OPENCODE_NO_INSTALL);
-  const child = spawn(options.binary, ["serve", "--hostname", "127.0.0.1", "--port", "0"], {
+  const child = spawn(partPath("opencode"), ["serve", "--hostname", "127.0.0.1", "--port", "0"], {
     cwd: options.folder,
     env: {
       PATH: process.env.PATH ?? "",
