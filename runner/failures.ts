@@ -23,10 +23,10 @@ export const RUNAWAY: Failure = {
   action: "Try again later, or choose another model.",
 };
 
-/** OpenCode died twice in one turn. */
+/** OpenCode died, or lost its work, twice in one turn. */
 export const AGENT_DIED: Failure = {
   code: "agent_died",
-  message: "The agent process stopped twice during this turn, so it was given up. Changes in the workspace are kept.",
+  message: "The agent stopped in the middle of its work twice, so the turn was given up. Changes in the workspace are kept.",
   action: "Send the request again, perhaps in smaller steps.",
 };
 

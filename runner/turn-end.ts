@@ -37,19 +37,23 @@ export function decide(draft: Draft, restarted: boolean): void {
     if (now - turn.since > PROMPT_MS) return finish(draft, "failed", promptLost("it is not in the agent's transcript."));
     return look(draft, 500);
   }
-  if (restarted || now - idleSince > LOST_MS) return goOn(draft);
+  if (restarted || now - idleSince > LOST_MS) return goOn(draft, restarted);
   look(draft, 500);
 }
 
-/** OpenCode's process lost the work: nothing is finalised and nothing resumes by itself, so it is prompted to go on, once. */
-function goOn(draft: Draft): void {
+/**
+ * OpenCode lost the work, mostly because its process died: nothing is finalised and nothing resumes by itself, so it is
+ * prompted to go on, once.
+ */
+function goOn(draft: Draft, restarted: boolean): void {
   const deaths = draft.turn.deaths + 1;
   dropOpenTexts(draft);
-  closeAll(draft, "The agent process stopped.");
+  closeAll(draft, "The agent broke off.");
   change(draft, { deaths });
   if (deaths >= 2) return finish(draft, "failed", AGENT_DIED);
   change(draft, { token: draft.turn.token + 1, idleSince: null, error: null });
-  notice(draft, "agent_restarted", "The agent process stopped and was restarted; the turn goes on.");
+  if (restarted) notice(draft, "agent_restarted", "The agent process stopped and was restarted; the turn goes on.");
+  else notice(draft, "agent_broke_off", "The agent broke off in the middle of its work; the turn goes on.");
   draft.effects.push({ do: "continue", deaths });
   look(draft, PROMPT_MS);
 }

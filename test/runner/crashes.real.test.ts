@@ -4,15 +4,13 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Step } from "../world/model.ts";
-import { opencodeBinary } from "../world/real-opencode.ts";
 import { setStage } from "./stage.ts";
 
-const binary = opencodeBinary();
 const LONG = Array.from({ length: 150 }, (_, index) => `word${index} `).join("");
 /** Says a little and then nothing more, so that whatever dies does so in the middle of it. */
 const HANGING: Step = { text: LONG, faults: [{ kind: "stall", afterPieces: 20 }] };
 
-describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout: 120_000 }, () => {
+describe("crashes with the real OpenCode", { timeout: 120_000 }, () => {
   let stage: Awaited<ReturnType<typeof setStage>>;
   afterEach(async () => {
     await stage?.close();
@@ -26,7 +24,7 @@ describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout
   }
 
   it("continues a turn after OpenCode died, and gives up after the second time", async () => {
-    stage = await setStage(binary ?? "", {
+    stage = await setStage({
       "#once": (call) => (call === 0 ? HANGING : { text: "Finished after all." }),
       "#twice": () => HANGING,
     });
@@ -57,7 +55,7 @@ describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout
   });
 
   it("takes a turn over when the runner died in the middle of it", async () => {
-    stage = await setStage(binary ?? "", { "#long": [{ text: LONG }], "#next": [{ text: "Next." }] });
+    stage = await setStage({ "#long": [{ text: LONG }], "#next": [{ text: "Next." }] });
     const { peer } = stage;
     stage.startOpenCode();
     stage.startRunner();
@@ -82,7 +80,7 @@ describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout
   });
 
   it("goes on in the next sandbox when the turn's prompt comes again, and ends when it is fenced", async () => {
-    stage = await setStage(binary ?? "", { "#move": (call) => (call === 0 ? HANGING : { text: "Moved." }) });
+    stage = await setStage({ "#move": (call) => (call === 0 ? HANGING : { text: "Moved." }) });
     const { peer } = stage;
     stage.startOpenCode();
     stage.startRunner();
@@ -107,7 +105,7 @@ describe.runIf(binary !== undefined)("crashes with the real OpenCode", { timeout
 
   it("fails the first prompt when the repository does not exist, and tries again with the next", async () => {
     const missing = join(process.env.TMPDIR ?? "/tmp", `errand-missing-${process.pid}`);
-    stage = await setStage(binary ?? "", { "#hello": [{ text: "Hello." }] }, missing);
+    stage = await setStage({ "#hello": [{ text: "Hello." }] }, missing);
     const { peer, workspace, home } = stage;
     stage.startOpenCode();
     stage.startRunner();

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { RunnerConfig } from "../../sandbox/boot/ipc.ts";
 import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
 import { startModel } from "../world/model.ts";
+import { partPath } from "../world/real-opencode.ts";
 import type { Script } from "./model.ts";
 import { scripted } from "./model.ts";
 import { startPeer } from "./peer.ts";
@@ -20,7 +21,8 @@ const PACE_MS = 30;
 const PASSWORD = "opencode-password";
 
 /** Starts everything but the runner. `repository` replaces the sample repository's address. */
-export async function setStage(binary: string, scripts: Record<string, Script>, repository?: string | null) {
+export async function setStage(scripts: Record<string, Script>, repository?: string | null) {
+  const binary = partPath("opencode");
   const root = mkdtempSync(join(tmpdir(), "errand-runner-"));
   const home = join(root, "home");
   const workspace = join(root, "repo");

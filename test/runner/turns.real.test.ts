@@ -2,17 +2,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { opencodeBinary } from "../world/real-opencode.ts";
 import { setStage } from "./stage.ts";
 
-const binary = opencodeBinary();
 const words = (count: number) => Array.from({ length: count }, (_, index) => `word${index} `).join("");
 
-describe.runIf(binary !== undefined)("turns with the real OpenCode", { timeout: 90_000 }, () => {
+describe("turns with the real OpenCode", { timeout: 90_000 }, () => {
   let stage: Awaited<ReturnType<typeof setStage>>;
 
   beforeAll(async () => {
-    stage = await setStage(binary ?? "", {
+    stage = await setStage({
       "#work": [
         {
           text: "I will plan. ",
