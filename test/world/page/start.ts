@@ -21,6 +21,8 @@ const GATHER_MS = 40;
 const SLACK_TIMEOUT_MS = 10_000;
 
 const file = (name: string) => readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8");
+/** The style sheets, in the order in which they build on each other. */
+const STYLES = ["base", "message", "blocks", "writing", "small"];
 const asText = (value: unknown) => (typeof value === "string" ? value : "");
 
 /** Words for what the Slack refuses; others are shown as they come. */
@@ -54,7 +56,7 @@ function placeOf(slack: Slack, channel: string | undefined, thread: string | und
 export async function startPage({ slack, port }: { slack: Slack; port: number }): Promise<{ url: string; stop: () => Promise<void> }> {
   const app = new Hono();
   const script = file("./page.client.js");
-  const styles = file("./page.css");
+  const styles = STYLES.map((name) => file(`./styles/${name}.css`)).join("");
 
   app.use("*", async (c, next) => {
     if (!isLoopbackHost(c.req.header("host"))) return c.text("Only this machine is served.", 403);

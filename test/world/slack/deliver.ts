@@ -134,6 +134,3 @@ export function startDeliveries(options: DeliverOptions, kept: Pending[]) {
     },
   };
 }
-
-/** What `startDeliveries` gives. */
-export type Deliveries = ReturnType<typeof startDeliveries>;

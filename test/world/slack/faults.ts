@@ -1,5 +1,6 @@
 /** Faults on demand, and the log of all Web API calls: what lets a test say "Slack loses the answer to the next post". */
 import type { Json } from "./records.ts";
+import { WORKSPACE } from "./workspace.ts";
 
 /**
  * What goes wrong. `429` and `500` answer without applying the call. `hang` neither applies nor answers, until the caller
@@ -57,7 +58,7 @@ export function makeFaults(now: () => number) {
      * first are used first. Only calls of the bot are hit unless `where` says otherwise.
      */
     next(method: string, fault: Fault, more: { times?: number; where?: (call: Call) => boolean } = {}) {
-      const bot = (call: Call) => call.user === undefined || !call.user.startsWith("U00000000");
+      const bot = (call: Call) => call.user === undefined || call.user === WORKSPACE.bot;
       armed.push({ method, fault, times: more.times ?? 1, where: more.where ?? bot });
     },
     /** Disarms everything that was armed and not used. */

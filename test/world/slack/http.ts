@@ -13,6 +13,8 @@ const MAX_BODY = 32 * 1024 * 1024;
 /** What the HTTP side hands on. */
 export interface ApiHandlers {
   port: number;
+  /** Whether calls can be taken yet. */
+  ready: () => boolean;
   faults: Faults;
   call: (method: string, args: Json, token: string | undefined) => Promise<Json>;
   raw: (request: Request) => Promise<Response>;
@@ -96,6 +98,7 @@ export async function serveApi(handlers: ApiHandlers): Promise<{ url: string; cl
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     if (!isLoopbackHost(request.headers.host))
       return finish(response, 403, { "content-type": "text/plain" }, "Only this machine is served.");
+    if (!handlers.ready()) return finish(response, 503, { "retry-after": "1" }, "Starting.");
     const url = new URL(request.url ?? "/", "http://127.0.0.1");
     const body = await readBody(request);
     if (!body) return finish(response, 413, { "content-type": "text/plain" }, `At most ${MAX_BODY} bytes are taken.`);

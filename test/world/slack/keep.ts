@@ -59,7 +59,13 @@ export function makeKeeper(dataDir: string | null, collect: () => Kept, everyMs 
   let timer: NodeJS.Timeout | undefined;
   const write = () => {
     timer = undefined;
-    if (dataDir) writeKept(dataDir, collect());
+    if (!dataDir) return;
+    try {
+      writeKept(dataDir, collect());
+    } catch (error) {
+      // A full disk must not end the Slack itself; what is in memory goes on, and the next change tries again.
+      console.error("local Slack: the workspace could not be kept:", error instanceof Error ? error.message : error);
+    }
   };
   return {
     mark() {

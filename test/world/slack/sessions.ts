@@ -57,6 +57,3 @@ export function makeSessions(now: () => number, kept: AgentSession[], changed: (
     },
   };
 }
-
-/** What `makeSessions` gives. */
-export type Sessions = ReturnType<typeof makeSessions>;

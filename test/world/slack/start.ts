@@ -52,8 +52,11 @@ export async function startSlack(options: SlackOptions) {
   const listeners = new Set<() => void>();
   let eventsUrl = options.eventsUrl;
 
+  // The address is needed before the emulator can be made, which writes it into links; until then calls get 503.
+  let ready = false;
   const api = await serveApi({
     port: options.port ?? 0,
+    ready: () => ready,
     call: (method, args, token) => call(method, args, token),
     faults,
     raw: (request) => raw(request),
@@ -61,7 +64,11 @@ export async function startSlack(options: SlackOptions) {
     userOf: (token) => tokenOf(token)?.user_id,
   });
 
-  const { app, store, tables } = await createEmulatedSlack({ baseUrl: api.url, onEvent: (event) => happened(event) });
+  const made = createEmulatedSlack({ baseUrl: api.url, onEvent: (event) => happened(event) });
+  const { app, store, tables } = await made.catch(async (error: unknown) => {
+    await api.close();
+    throw error;
+  });
   if (kept) store.restore(kept.store);
   else seedWorkspace(tables, now());
   seedTokens(tables, botToken);
@@ -78,6 +85,8 @@ export async function startSlack(options: SlackOptions) {
     { ...outward, url: () => eventsUrl, retryScale: options.retryScale ?? 1, changed: () => keeper.mark() },
     kept?.pending ?? [],
   );
+
+  ready = true;
 
   function changed() {
     keeper.mark();
