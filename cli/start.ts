@@ -125,7 +125,7 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
   say(
     `errand: running after ${seconds} s. Worker ${origin}, model: ${settings.model.kind === "real" ? settings.model.name : "scripted demonstration (see npm start -- --help for a real one)"}`,
   );
-  say(local.world ? `\n  Open ${local.world.page.url} and mention @errand in #general.\n` : "\n  Mention @errand in your Slack.\n");
+  say(local.world ? `\n  Open ${local.world.page.url} and mention @errand.\n` : "\n  Mention @errand in your Slack.\n");
   say("  Ctrl-C ends everything.");
 }
 

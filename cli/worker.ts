@@ -65,7 +65,11 @@ export async function startWorker(options: WorkerOptions): Promise<Child> {
     envFile,
     "--show-interactive-dev-session=false",
   ];
-  const child = startChild("worker", process.execPath, argv, { cwd: root, env, onLine });
+  const child = startChild("worker", process.execPath, [join(root, "cli/guard.mjs"), process.execPath, ...argv], {
+    cwd: root,
+    env,
+    onLine,
+  });
   const until = Date.now() + READY_MS;
   let end: string | undefined;
   void child.ended.then((how) => {
