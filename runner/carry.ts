@@ -30,6 +30,8 @@ export type CarryOptions = {
   session: string;
   workspace: string;
   model: string;
+  /** Whether the model's price is known: OpenCode reports a cost of 0 for one without. */
+  priced: boolean;
   openCode: OpenCode;
   save: (active: ActiveTurn) => void;
   emit: (event: RunnerEvent) => void;
@@ -98,11 +100,7 @@ export function carryTurn(options: CarryOptions): Carried {
   }
 
   async function begin(): Promise<void> {
-    const [transcript, priced] = await Promise.all([
-      persist(() => openCode.messages(session)),
-      openCode.hasPrice(options.model),
-      active.given === null ? settle() : undefined,
-    ]);
+    const [transcript] = await Promise.all([persist(() => openCode.messages(session)), active.given === null ? settle() : undefined]);
     if (over.signal.aborted) return;
     if (!transcript.ok) return finishWith({ outcome: "failed", failure: promptLost(transcript.message), tree: new Set([session]) });
     const messages = transcript.value;
@@ -117,7 +115,7 @@ export function carryTurn(options: CarryOptions): Carried {
         old,
         since,
         workspace: options.workspace,
-        priced,
+        priced: options.priced,
         deaths: active.deaths,
         // After a while without work, an unfinished turn was lost with its process.
         downAt: attached && now() - given.at > FRESH_MS ? now() : null,
@@ -161,7 +159,7 @@ export function carryTurn(options: CarryOptions): Carried {
   }
 
   function persist<T>(call: () => Promise<Called<T>>): Promise<Called<T>> {
-    return retry(call, now, over.signal);
+    return retry(openCode, call, now, over.signal);
   }
 
   async function carryOut(effect: Effect): Promise<void> {
@@ -242,7 +240,7 @@ export async function retell(options: Omit<CarryOptions, "save">): Promise<void>
     deaths: active.deaths,
     downAt: null,
   };
-  const turn = newTurn({ ...start, priced: await openCode.hasPrice(options.model) }, now());
+  const turn = newTurn({ ...start, priced: options.priced }, now());
   const nothing = { children: [], questions: [], permissions: [], answers: new Map() };
   const told = step(
     turn,

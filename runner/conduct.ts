@@ -32,6 +32,8 @@ export type ConductOptions = {
   emit: (event: RunnerEvent) => void;
   /** Tells that commands up to this number were taken. */
   ack: (commands: number) => void;
+  /** The agent can take prompts, or never will here. */
+  onSettled: () => void;
   now: () => number;
   log: (message: string) => void;
   signal: AbortSignal;
@@ -68,6 +70,7 @@ export function conduct(options: ConductOptions): Conductor {
     onConnected: () => running?.carried?.resync(),
     now,
     log,
+    onSettled: options.onSettled,
     signal: options.signal,
   });
   void work();
@@ -150,7 +153,7 @@ export function conduct(options: ConductOptions): Conductor {
     }
     save({ pending: journal.pending.map((one) => (one.seq === seq ? { ...one, begun: true } : one)) });
     const model = journal.active?.prompt.model ?? config.modelDefault;
-    const sent = await retry(() => openCode.prompt(session, { text: command.text, model }), now, options.signal);
+    const sent = await retry(openCode, () => openCode.prompt(session, { text: command.text, model }), now, options.signal);
     if (!sent.ok)
       emit({
         type: "turn.notice",
@@ -221,7 +224,7 @@ export function conduct(options: ConductOptions): Conductor {
       active: { ...current, session: state.session },
       session: state.session,
       workspace: config.workspace,
-      model: active.prompt.model || config.modelDefault,
+      ...modelOf(active.prompt.model),
       openCode,
       save: (changed) => save({ active: changed }),
       emit,
@@ -246,6 +249,12 @@ export function conduct(options: ConductOptions): Conductor {
     emit({ type: "turn.finished", at: now(), turn, outcome, ...withFailure(failure) });
   }
 
+  /** The model of a prompt that may name none, and whether its price is known. */
+  function modelOf(named: string): { model: string; priced: boolean } {
+    const model = named || config.modelDefault;
+    return { model, priced: config.pricedModels.includes(model) };
+  }
+
   async function tellAgain(finished: FinishedTurn): Promise<void> {
     const { turn, session, given, outcome, failure } = finished;
     const state = given === null ? null : await ready.wait();
@@ -253,7 +262,7 @@ export function conduct(options: ConductOptions): Conductor {
       emit({ type: "turn.accepted", at: now(), turn });
       const prompt: Prompt = { do: "prompt", turn, text: "", system: "", model: config.modelDefault };
       const active: ActiveTurn = { prompt, session, given, deaths: 0, answers: {} };
-      await retell({ active, session, workspace: config.workspace, model: config.modelDefault, openCode, emit, now, log });
+      await retell({ active, session, workspace: config.workspace, ...modelOf(""), openCode, emit, now, log });
       await tellChanges(turn, outcome);
     }
     emit({ type: "turn.finished", at: now(), turn, outcome, ...withFailure(failure) });

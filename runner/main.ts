@@ -47,7 +47,17 @@ function start(config: RunnerConfig): void {
     now: Date.now,
     random: Math.random,
   });
-  const conducting = conduct({ config, openCode, journal, emit: opened.push, ack: opened.ack, now: Date.now, log, signal: over.signal });
+  const conducting = conduct({
+    config,
+    openCode,
+    journal,
+    emit: opened.push,
+    ack: opened.ack,
+    now: Date.now,
+    log,
+    signal: over.signal,
+    onSettled: () => tell({ t: "settled" }),
+  });
   link = opened;
   conductor = conducting;
 }

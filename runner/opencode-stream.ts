@@ -8,11 +8,15 @@ import { readEvent } from "./opencode-types.ts";
 
 /** OpenCode sends a heartbeat every 10 s: after this much silence, in ms, the stream is dead. */
 export const SILENCE_MS = 25_000;
+/** `server.connected` comes with the first bytes; it may take as long as the directory's instance boots. */
+const CONNECT_MS = 10_000;
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 1_000;
 
 /** What the stream needs and whom it tells. */
 export type StreamOptions = {
+  /** Whether the server answers. A request that arrives while the process starts is accepted and never answered (seen with 1.18.33). */
+  isUp: () => Promise<boolean>;
   open: (signal: AbortSignal) => Promise<Response>;
   onEvent: (event: OpenCodeEvent) => void;
   /** `server.connected` was seen. */
@@ -27,8 +31,12 @@ export async function followEvents(options: StreamOptions, signal: AbortSignal):
   let failures = 0;
   while (!signal.aborted) {
     const silence = new AbortController();
-    let timer = setTimeout(() => silence.abort(), SILENCE_MS);
     let connected = false;
+    if (!(await options.isUp())) {
+      await delay(RETRY_MIN_MS, signal);
+      continue;
+    }
+    let timer = setTimeout(() => silence.abort(), CONNECT_MS);
     try {
       const response = await options.open(AbortSignal.any([signal, silence.signal]));
       if (!response.ok || response.body === null) throw new Error(`GET /event answered ${response.status}`);

@@ -8,6 +8,8 @@ import { Message, PermissionRequest, QuestionRequest, SessionInfo } from "./open
 /** Most calls answer in milliseconds; the first one of a directory boots its instance (74 s was seen when it had to install). */
 const CALL_MS = 15_000;
 const FIRST_CALL_MS = 60_000;
+/** A call that arrives while OpenCode's process starts is accepted and never answered, so this one is short and repeated. */
+const HEALTH_MS = 1_000;
 
 /** Why a call gave no answer. `gone`: nobody listens or the connection broke. `refused`: an error status, with OpenCode's words. */
 export type CallFailure = { ok: false; why: "gone" | "timeout" | "refused" | "malformed"; status: number | null; message: string };
@@ -24,14 +26,6 @@ export type OpenCode = ReturnType<typeof connectOpenCode>;
 
 const anything = z.unknown();
 const SessionMap = z.record(z.string(), z.object({ type: z.string() }));
-const Providers = z.object({
-  providers: z.array(
-    z.object({
-      id: z.string(),
-      models: z.record(z.string(), z.object({ cost: z.object({ input: z.number().catch(0), output: z.number().catch(0) }).optional() })),
-    }),
-  ),
-});
 
 /** A client for one OpenCode server and one directory. */
 export function connectOpenCode(options: OpenCodeOptions) {
@@ -39,9 +33,6 @@ export function connectOpenCode(options: OpenCodeOptions) {
     authorization: `Basic ${Buffer.from(`opencode:${options.password}`).toString("base64")}`,
     "x-opencode-directory": options.directory,
   };
-
-  // Configuration changes only with OpenCode's process, so a price is asked for once.
-  const prices = new Map<string, boolean>();
 
   async function call<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown, ms: number = CALL_MS): Promise<Called<T>> {
     let text: string;
@@ -65,7 +56,7 @@ export function connectOpenCode(options: OpenCodeOptions) {
 
   return {
     /** Whether the server answers; does not boot the directory's instance. */
-    health: () => call("GET", "/global/health", z.object({ healthy: z.boolean(), version: z.string() }), undefined, 2_000),
+    health: () => call("GET", "/global/health", z.object({ healthy: z.boolean(), version: z.string() }), undefined, HEALTH_MS),
     createSession: (title: string, metadata: Record<string, string>) =>
       call("POST", "/session", SessionInfo, { title, metadata }, FIRST_CALL_MS),
     session: (id: string) => call("GET", `/session/${id}`, SessionInfo, undefined, FIRST_CALL_MS),
@@ -99,18 +90,6 @@ export function connectOpenCode(options: OpenCodeOptions) {
     rejectQuestion: (request: string) => call("POST", `/question/${request}/reject`, anything),
     permissions: () => call("GET", "/permission", z.array(PermissionRequest)),
     replyPermission: (request: string, reply: PermissionReply) => call("POST", `/permission/${request}/reply`, anything, reply),
-    /** Whether `provider/model` has a price: OpenCode reports 0 for a model without one. */
-    hasPrice: async (model: string): Promise<boolean> => {
-      const known = prices.get(model);
-      if (known !== undefined) return known;
-      const answer = await call("GET", "/config/providers", Providers, undefined, FIRST_CALL_MS);
-      if (!answer.ok) return false;
-      const slash = model.indexOf("/");
-      const cost = answer.value.providers.find((provider) => provider.id === model.slice(0, slash))?.models[model.slice(slash + 1)]?.cost;
-      const priced = cost !== undefined && (cost.input > 0 || cost.output > 0);
-      prices.set(model, priced);
-      return priced;
-    },
     /** The calls that make a later first prompt fast: 1 s instead of 2 to 3 s to the first model request. */
     warmUp: async (model: string): Promise<void> => {
       const slash = model.indexOf("/");

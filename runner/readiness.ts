@@ -33,6 +33,8 @@ export type ReadinessOptions = {
   onConnected: () => void;
   now: () => number;
   log: (message: string) => void;
+  /** The agent can take prompts, or the workspace cannot be had: nothing here is waited for any more. */
+  onSettled: () => void;
   signal: AbortSignal;
 };
 
@@ -76,7 +78,7 @@ export function getReady(options: ReadinessOptions): Readiness {
   }
 
   async function boot(): Promise<void> {
-    if (!(await workspace).ok) return;
+    if (!(await workspace).ok) return options.onSettled();
     const agent = await waitForAgent(Number.POSITIVE_INFINITY);
     if (!agent.ok || signal.aborted) return;
     const known = options.knownReadyMs();
@@ -90,6 +92,7 @@ export function getReady(options: ReadinessOptions): Readiness {
     options.keepReady(ms);
     emit({ type: "sandbox.ready", at: now(), ms });
     markWarmed();
+    options.onSettled();
   }
 
   async function waitForAgent(patience: number): Promise<Ready> {
@@ -100,6 +103,7 @@ export function getReady(options: ReadinessOptions): Readiness {
         streaming = true;
         void followEvents(
           {
+            isUp: async () => (await openCode.health()).ok,
             open: openCode.openEvents,
             onEvent: options.onEvent,
             onConnected: () => {

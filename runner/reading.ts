@@ -23,12 +23,20 @@ export async function rejectAsks(openCode: OpenCode, tree: ReadonlySet<string>):
   await Promise.all(stale);
 }
 
-/** Calls again while OpenCode cannot be reached, for 30 s. */
-export async function retry<T>(call: () => Promise<Called<T>>, now: () => number, signal: AbortSignal): Promise<Called<T>> {
-  for (const deadline = now() + RETRY_MS; ; await delay(500, signal)) {
-    const called = await call();
-    if (called.ok || called.why === "refused" || called.why === "malformed" || now() > deadline || signal.aborted) return called;
+/** Calls again while OpenCode cannot be reached, for 30 s; after a failure only once it answers that it is healthy. */
+export async function retry<T>(
+  openCode: OpenCode,
+  call: () => Promise<Called<T>>,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<Called<T>> {
+  const deadline = now() + RETRY_MS;
+  let called = await call();
+  while (!called.ok && (called.why === "gone" || called.why === "timeout") && now() < deadline && !signal.aborted) {
+    await delay(500, signal);
+    if ((await openCode.health()).ok) called = await call();
   }
+  return called;
 }
 
 /** The messages up to `after`, by id, and those that came later. */

@@ -37,7 +37,7 @@ function answerBlocks(answer: string, session: string): Block[] {
 const HEAD: Partial<Record<TurnView["state"], string>> = {
   done: "Done.",
   stopped: "Stopped. Reply to continue.",
-  withdrawn: "Withdrawn: the message was deleted before work began.",
+  withdrawn: "Withdrawn before work began.",
 };
 
 function outcome(turn: TurnView): { head: string; body: Block[] } {

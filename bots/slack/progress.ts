@@ -38,7 +38,7 @@ export function titleOf(view: View, turn: TurnView, now: number): string {
     case "stopped":
       return turn.startedAt === null ? "Stopped before it began" : `Stopped after ${took}${steps}`;
     case "withdrawn":
-      return "Withdrawn: the message was deleted before work began";
+      return "Withdrawn before work began";
   }
 }
 

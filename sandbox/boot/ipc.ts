@@ -33,6 +33,8 @@ export const RunnerConfig = z.object({
   opencode: z.object({ url: z.string().min(1), password: z.string() }),
   /** `provider/model`, used for a prompt that names none and for the warm-up. */
   modelDefault: z.string().min(1),
+  /** The models, as `provider/model`, whose price is known: for the others no cost is told. */
+  pricedModels: z.array(z.string()),
   /** When the sandbox's boot began, epoch ms: `sandbox.ready` reports the time since then. */
   bootedAt: z.number().int().nonnegative(),
 });
@@ -68,6 +70,8 @@ export type ToRunnerProcess = z.infer<typeof ToRunnerProcess>;
 export const FromRunnerProcess = z.discriminatedUnion("t", [
   /** How browsers reach the gateway; the supervisor hands it to the gateway. Repeated on every connection. */
   z.object({ t: z.literal("gateway"), origin: z.string() }),
+  /** The agent can take prompts, or never will here: what has waited for it (the other services) may start. */
+  z.object({ t: z.literal("settled") }),
   /** This generation is over (fenced, or told to end): the supervisor ends the whole sandbox and does not restart the runner. */
   z.object({ t: z.literal("exit"), reason: z.string() }),
 ]);

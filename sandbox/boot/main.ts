@@ -93,6 +93,7 @@ async function boot(line: string): Promise<void> {
     branch: session.branch,
     opencode: { url: `http://127.0.0.1:${ports.opencode}`, password },
     modelDefault: `${PROVIDER}/${session.models[0]?.id ?? ""}`,
+    pricedModels: session.models.filter((model) => model.price !== null).map((model) => `${PROVIDER}/${model.id}`),
     bootedAt: config.startedAt,
   };
   const gatewayConfig = () => ({
@@ -112,7 +113,6 @@ async function boot(line: string): Promise<void> {
       vscode: `/?folder=${encodeURIComponent(paths.workspace).replaceAll("%2F", "/")}`,
       desktop: "/",
       terminal: "/",
-      opencode: "/",
     },
     local: new URL(session.workerOrigin).protocol === "http:" || gatewayOrigin?.startsWith("http:") === true,
   });
@@ -144,6 +144,7 @@ async function boot(line: string): Promise<void> {
       return;
     }
     const said = FromRunnerProcess.safeParse(message).data;
+    if (said?.t === "settled") running?.agentReady();
     if (said?.t === "exit") void end(said.reason, 0);
     if (said?.t !== "gateway" || said.origin === gatewayOrigin) return;
     gatewayOrigin = said.origin;

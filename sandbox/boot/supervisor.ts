@@ -16,6 +16,8 @@ const AFTER_MS = 20_000;
 export type Supervisor = {
   /** Sends to the unit's process, if it runs. */
   send(unit: UnitName, message: object): void;
+  /** The agent can take prompts: what comes after it starts. */
+  agentReady(): void;
   /** A unit with `ready: message` said that it is ready. */
   isReady(unit: UnitName): void;
   /** Everything the runner should know by now. */
@@ -46,8 +48,8 @@ export function supervise(options: {
 }): Supervisor {
   const { units, now, log } = options;
   const lives = new Map<UnitName, Life>();
-  const ready = new Map<UnitName, ReturnType<typeof Promise.withResolvers<void>>>(
-    units.map((unit) => [unit.name, Promise.withResolvers<void>()]),
+  const ready = new Map<UnitName | "agent", ReturnType<typeof Promise.withResolvers<void>>>(
+    [...units.map((unit) => unit.name), "agent" as const].map((name) => [name, Promise.withResolvers<void>()]),
   );
   /** Without a process namespace other sandboxes are in sight, whose units must not be taken for ours. */
   const own = randomUUID();
@@ -141,6 +143,7 @@ export function supervise(options: {
 
   return {
     send,
+    agentReady: () => ready.get("agent")?.resolve(),
     isReady: (name) => said.get(name)?.(),
     facts: () => facts.all(),
     async stop(runnerMs, graceMs) {

@@ -24,8 +24,8 @@ export type Unit = {
   ready: Ready;
   /** How long it may take to become ready, in ms; then it is killed and counts as crashed. */
   readyMs: number;
-  /** Units that must be ready before it starts. */
-  after: readonly UnitName[];
+  /** What must be ready before it starts: units, or `agent`, which is when the runner says that the agent can take prompts. */
+  after: readonly (UnitName | "agent")[];
 };
 
 /** A service that can't be had here, and why. */

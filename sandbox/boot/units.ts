@@ -90,7 +90,7 @@ export function programs(options: {
       ipc: false,
       ready,
       readyMs: 20_000,
-      after: ["opencode"],
+      after: ["agent"],
     });
   }
 
@@ -115,7 +115,7 @@ export function programs(options: {
       ipc: false,
       ready,
       readyMs: 60_000,
-      after: ["opencode"],
+      after: ["agent"],
     });
   }
 
@@ -132,7 +132,7 @@ export function programs(options: {
     ];
     const paint = xsetroot.available ? `${xsetroot.path} -solid '#24303c'; ` : "";
     const units: Unit[] = [
-      { ...base, name: "xvnc", service: "desktop", command: xvnc, ready: { by: "socket", path: rfb }, after: ["opencode"] },
+      { ...base, name: "xvnc", service: "desktop", command: xvnc, ready: { by: "socket", path: rfb }, after: ["agent"] },
     ];
     if (openbox.available) {
       const command: Unit["command"] = ["/bin/sh", "-c", `${paint}exec ${openbox.path}`];

@@ -46,6 +46,7 @@ export async function setStage(scripts: Record<string, Script>, repository?: str
     branch: "errand/session1",
     opencode: { url: `http://127.0.0.1:${port}`, password: PASSWORD },
     modelDefault: "errand/main",
+    pricedModels: ["errand/main"],
     bootedAt: Date.now(),
   };
   let openCode: ChildProcess | null = null;

@@ -33,7 +33,11 @@ export class Registry {
     this.#told = told;
     registerSession(this.#db, row).catch((error: unknown) => {
       this.#told = "";
-      this.#report({ message: "registry not told", error: error instanceof Error ? error.message : String(error) });
+      // The message of a failed query repeats its parameters, the prompt among them.
+      this.#report({
+        message: "registry not told",
+        error: error instanceof Error && error.cause instanceof Error ? error.cause.message : "the query failed",
+      });
     });
   }
 }
