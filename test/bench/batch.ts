@@ -1,0 +1,63 @@
+/** An event in a batch of 20, from the runner into the log, over an echo of the same size by a Worker. */
+import { toolEvent, toolFrames } from "./events.ts";
+import { type Measurement, measurement, median } from "./report.ts";
+import { echo, freshSocket } from "./socket.ts";
+import { type Bundles, startStand } from "./stand.ts";
+
+const BATCH = 20;
+const FRAMES = 300;
+const ECHOES = 3_000;
+/** Messages under way at once, on both sides: a runner sends a frame each 250 ms, so that none meets another. */
+const WINDOW = 1;
+
+export async function batch(bundles: Bundles, rounds: number): Promise<Measurement[]> {
+  const stand = await startStand(bundles, { disk: true });
+  try {
+    const { runner } = await stand.session(1);
+    const socket = await freshSocket(`${stand.baseline.url.replace("http", "ws")}/echo`);
+    const text = JSON.stringify(toolEvent(1, 0));
+    const deltas = Array.from({ length: FRAMES }, () =>
+      Array.from({ length: BATCH }, (_, index) =>
+        index < BATCH - 1
+          ? ({ type: "text.delta", at: 1_750_000_000_000, turn: 1, part: "p1", text: "a few words of text, " } as const)
+          : toolEvent(1, 0),
+      ),
+    );
+    const all: { one: number; batch: number; mixed: number }[] = [];
+    for (let round = 0; round <= rounds; round += 1) {
+      const cost = async (which: "errand" | "baseline", count: number, work: () => Promise<void>) => {
+        const before = stand[which].cpuMs();
+        await work();
+        return ((stand[which].cpuMs() - before) * 1000) / count;
+      };
+      const one = await cost("baseline", ECHOES, () => echo(socket, text, ECHOES, WINDOW));
+      const stored = await cost("errand", FRAMES * BATCH, () => runner.pour(toolFrames(1, FRAMES, BATCH), WINDOW));
+      const again = await cost("baseline", ECHOES, () => echo(socket, text, ECHOES, WINDOW));
+      const mixed = await cost("errand", FRAMES * BATCH, () => runner.pour(deltas, WINDOW));
+      all.push({ one: (one + again) / 2, batch: stored, mixed });
+    }
+    socket.terminate();
+    runner.close();
+    const counted = all.slice(1);
+    const parts = {
+      "echo, µs": median(counted.map((round) => round.one)),
+      "event, µs": median(counted.map((round) => round.batch)),
+      "19 text deltas and one stored event": median(counted.map((round) => round.mixed / round.one)),
+    };
+    return [
+      measurement(
+        {
+          name: "event in a batch of 20",
+          what: `CPU of one stored event of ${text.length} bytes, in frames of ${BATCH} over the runner's WebSocket, stored on disk and acknowledged, the living message kept up to date; over an echo of its size by a Worker.`,
+          value: median(counted.map((round) => round.batch / round.one)),
+          goal: { most: 0.5, unit: "×" },
+          parts,
+        },
+        () =>
+          `an event costs ${parts["event, µs"].toFixed(0)} µs and an echo ${parts["echo, µs"].toFixed(0)} µs; with text deltas, which are not stored, instead of 19 of 20 events it is ${parts["19 text deltas and one stored event"].toFixed(2)} ×, so the difference is storing`,
+      ),
+    ];
+  } finally {
+    await stand.stop();
+  }
+}
