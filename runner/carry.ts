@@ -4,7 +4,7 @@ import { agentUnavailable, failureOf, promptLost } from "./failures.ts";
 import type { ActiveTurn } from "./journal.ts";
 import type { Called, OpenCode } from "./opencode.ts";
 import { delay } from "./opencode-stream.ts";
-import { RETRY_MS, readSnapshot, rejectAsks, retry, split } from "./reading.ts";
+import { RETRY_MS, readSnapshot, rejectAsks, retry, split, untilHealthy } from "./reading.ts";
 import type { Input } from "./turn.ts";
 import { step } from "./turn.ts";
 import type { Effect, Turn } from "./turn-state.ts";
@@ -139,13 +139,15 @@ export function carryTurn(options: CarryOptions): Carried {
   /** Gives the prompt; when the answer is lost, the transcript says whether it was taken. */
   async function givePrompt(): Promise<Called<unknown>> {
     const { text, system } = active.prompt;
-    for (const deadline = now() + RETRY_MS; ; ) {
+    const deadline = now() + RETRY_MS;
+    for (;;) {
       const prompted = await openCode.prompt(session, { text, system, model: options.model });
       if (prompted.ok || prompted.why === "refused" || now() > deadline || over.signal.aborted) return prompted;
-      await delay(1_000, over.signal);
-      const transcript = await openCode.messages(session);
-      if (transcript.ok && split(transcript.value, active.given?.after ?? null).ours.some((message) => message.info.role === "user"))
-        return { ok: true, value: null };
+      await untilHealthy(openCode, deadline, now, over.signal);
+      const transcript = await persist(() => openCode.messages(session));
+      if (!transcript.ok) return transcript;
+      const { ours } = split(transcript.value, active.given?.after ?? null);
+      if (ours.some((message) => message.info.role === "user")) return { ok: true, value: null };
     }
   }
 

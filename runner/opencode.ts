@@ -7,7 +7,7 @@ import { Message, PermissionRequest, QuestionRequest, SessionInfo } from "./open
 
 /** Most calls answer in milliseconds; the first one of a directory boots its instance (74 s was seen when it had to install). */
 const CALL_MS = 15_000;
-const FIRST_CALL_MS = 60_000;
+const FIRST_CALL_MS = 30_000;
 /** A call that arrives while OpenCode's process starts is accepted and never answered, so this one is short and repeated. */
 const HEALTH_MS = 1_000;
 

@@ -33,10 +33,16 @@ export async function retry<T>(
   const deadline = now() + RETRY_MS;
   let called = await call();
   while (!called.ok && (called.why === "gone" || called.why === "timeout") && now() < deadline && !signal.aborted) {
-    await delay(500, signal);
-    if ((await openCode.health()).ok) called = await call();
+    await untilHealthy(openCode, deadline, now, signal);
+    called = await call();
   }
   return called;
+}
+
+/** Waits half a second, then until OpenCode says that it is healthy, at most to the deadline (epoch ms). */
+export async function untilHealthy(openCode: OpenCode, deadline: number, now: () => number, signal: AbortSignal): Promise<void> {
+  do await delay(500, signal);
+  while (!signal.aborted && now() < deadline && !(await openCode.health()).ok);
 }
 
 /** The messages up to `after`, by id, and those that came later. */
