@@ -12,6 +12,7 @@ import { bundle } from "./bundle.ts";
 import { growth } from "./growth.ts";
 import { inbound } from "./inbound.ts";
 import { latency } from "./latency.ts";
+import { prompt } from "./prompt.ts";
 import { type Measurement, table } from "./report.ts";
 import { rows } from "./rows.ts";
 import { type Bundles, buildAll } from "./stand.ts";
@@ -23,6 +24,7 @@ const BENCHMARKS: Record<string, { about: string; run: (bundles: Bundles, rounds
   latency: { about: "event to viewer over an echo's round trip", run: latency },
   growth: { about: "appending, resuming and waking at 10⁵ events over 2·10³", run: growth },
   rows: { about: "rows written by a ten-minute turn", run: rows },
+  prompt: { about: "mention to first model request, over OpenCode alone", run: prompt },
 };
 
 const HELP = `npm run bench                   every benchmark; results go to artefacts/bench.json too
