@@ -14,7 +14,7 @@ describe("a tool's title", () => {
     ["read", { filePath: "/etc/hosts" }, "Read /etc/hosts"],
     ["write", { filePath: "b.md" }, "Write b.md"],
     ["apply_patch", { patchText: "*** Begin Patch\n*** Update File: /w/a.ts\n*** Add File: b.ts\n" }, "Edit a.ts, b.ts"],
-    ["grep", { pattern: "TODO" }, "Search for `TODO`"],
+    ["grep", { pattern: "main(" }, "Search for `main(`"],
     ["task", { description: "Look around" }, "Subagent: Look around"],
     ["webfetch", { url: "https://example.com" }, "Fetch https://example.com"],
     ["my_tool", {}, "my_tool: Its title"],
