@@ -2,6 +2,7 @@
  * How the SessionAgent signs requests to the backend: HMAC-SHA-256 over the whole request, with a time and a nonce, so
  * that a captured header opens nothing else. WebCrypto only: the same code runs in workerd and in Node.
  */
+import { hmacKey } from "./hmac.ts";
 
 /** Accepted difference between the two clocks, in ms. */
 export const SIGNATURE_WINDOW_MS = 60_000;
@@ -20,9 +21,6 @@ async function text(
   return new Uint8Array(utf8.encode(["v1", request.method, request.target, timestamp, nonce, body].join("\n")));
 }
 
-const key = (secret: string, use: "sign" | "verify") =>
-  crypto.subtle.importKey("raw", utf8.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, [use]);
-
 /** Headers that sign a request. `target` is path and query as sent. */
 export async function signRequest(
   request: { method: string; target: string; body: string },
@@ -32,7 +30,7 @@ export async function signRequest(
   nonce: string,
 ): Promise<Record<string, string>> {
   const timestamp = String(Math.floor(now / 1000));
-  const mac = await crypto.subtle.sign("HMAC", await key(secret, "sign"), await text(request, timestamp, nonce));
+  const mac = await crypto.subtle.sign("HMAC", await hmacKey(secret), await text(request, timestamp, nonce));
   return { "x-errand-key": keyId, "x-errand-timestamp": timestamp, "x-errand-nonce": nonce, "x-errand-signature": hex(mac) };
 }
 
@@ -53,6 +51,6 @@ export async function verifyRequest(
   if (!secret || !/^\d{1,12}$/.test(timestamp) || !/^[\w-]{16,64}$/.test(nonce) || !/^[0-9a-f]{64}$/.test(signature)) return undefined;
   if (Math.abs(now - Number(timestamp) * 1000) > SIGNATURE_WINDOW_MS) return undefined;
   const mac = Uint8Array.from(signature.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-  const good = await crypto.subtle.verify("HMAC", await key(secret, "verify"), mac, await text(request, timestamp, nonce));
+  const good = await crypto.subtle.verify("HMAC", await hmacKey(secret), mac, await text(request, timestamp, nonce));
   return good ? nonce : undefined;
 }

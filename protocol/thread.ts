@@ -2,6 +2,7 @@
  * Thread keys: where a conversation lives on a surface, as text, and the session id made from one.
  * The key is what two webhooks about the same conversation agree on, so it must be computable from the payload alone.
  */
+import { hmacKey } from "./hmac.ts";
 
 /** The place of a conversation on a surface, taken apart. */
 export type Thread =
@@ -62,8 +63,7 @@ export function base32(bytes: Uint8Array): string {
  */
 export async function sessionIdOf(key: string, secret: string): Promise<string> {
   const utf8 = new TextEncoder();
-  const hmac = await crypto.subtle.importKey("raw", utf8.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", hmac, utf8.encode(`session:${key}`)));
+  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", await hmacKey(secret), utf8.encode(`session:${key}`)));
   return base32(mac.subarray(0, 16));
 }
 

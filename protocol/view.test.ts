@@ -95,6 +95,11 @@ describe("a turn", () => {
     expect(first(view)).toMatchObject({ parts: [{ id: "b", text: "the answer" }], tools: [], asks: [{ state: "closed" }] });
   });
 
+  it("counts a step once that is told twice", () => {
+    const step: SessionEvent = { type: "tool.finished", at: 4, turn: 1, id: "t", tool: "bash", title: "Run `ls`", ok: true, ms: 1 };
+    expect(first(reduce([...begun, step, step, { ...step, id: "u" }])).steps).toBe(2);
+  });
+
   it("is bounded: long texts lose their start, many parts their oldest", () => {
     const view = reduce(begun);
     for (let part = 0; part < 50; part += 1)

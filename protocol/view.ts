@@ -10,6 +10,8 @@ export const VIEW_VERSION = 1;
 export const TURNS_KEPT = 10;
 /** Characters kept of one text part. */
 const TEXT_KEPT = 40_000;
+/** Ids kept of finished tool calls, to count one that is told twice once. */
+const STEP_IDS_KEPT = 200;
 /** Text parts kept of one turn: what the agent said between its steps, the last being the answer. */
 const PARTS_KEPT = 12;
 
@@ -37,6 +39,8 @@ export type TurnView = {
   startedAt: number | null;
   /** When the agent took the prompt. */
   acceptedAt: number | null;
+  /** When the agent last said or did something. */
+  activeAt: number | null;
   endedAt: number | null;
   plan: PlanItem[];
   parts: { id: string; text: string; done: boolean }[];
@@ -44,6 +48,8 @@ export type TurnView = {
   tools: ToolView[];
   /** Tool calls finished. */
   steps: number;
+  /** The newest of them, by id. */
+  stepIds: string[];
   lastStep: string | null;
   files: FileChange[];
   filesTotal: number;
@@ -199,12 +205,14 @@ function newTurn(event: Extract<SessionEvent, { type: "turn.queued" }>): TurnVie
     queuedAt: event.at,
     startedAt: null,
     acceptedAt: null,
+    activeAt: null,
     endedAt: null,
     plan: [],
     parts: [],
     thinking: false,
     tools: [],
     steps: 0,
+    stepIds: [],
     lastStep: null,
     files: [],
     filesTotal: 0,
@@ -238,7 +246,7 @@ function end(turn: TurnView, state: TurnState, at: number, failure: Failure | un
   // Of a finished turn only the answer is kept: what else was said is in the log.
   const answer = turn.parts.findLast((part) => part.text.trim() !== "");
   const parts = answer ? [{ ...answer, done: true }] : [];
-  Object.assign(turn, { state, endedAt: at, failure: failure ?? null, thinking: false, tools: [], retry: null, parts });
+  Object.assign(turn, { state, endedAt: at, failure: failure ?? null, thinking: false, tools: [], stepIds: [], retry: null, parts });
   for (const ask of turn.asks)
     if (ask.state === "open") Object.assign(ask, { state: "closed", settledAt: at, answer: "ended with its turn" });
 }
@@ -250,6 +258,7 @@ function resume(turn: TurnView): void {
 }
 
 function applyToTurn(turn: TurnView, event: SessionEvent): void {
+  if (event.type !== "turn.notice") turn.activeAt = event.at;
   switch (event.type) {
     case "turn.replaced":
       turn.prompt = event.text;
@@ -296,8 +305,11 @@ function applyToTurn(turn: TurnView, event: SessionEvent): void {
       return;
     case "tool.finished":
       turn.tools = turn.tools.filter((tool) => tool.id !== event.id);
-      turn.steps += 1;
       turn.lastStep = event.title;
+      // A runner that was started again tells what it knows once more.
+      if (turn.stepIds.includes(event.id)) return;
+      turn.stepIds = [...turn.stepIds.slice(1 - STEP_IDS_KEPT), event.id];
+      turn.steps += 1;
       return;
     case "plan.updated":
       turn.plan = event.items;

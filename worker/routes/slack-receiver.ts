@@ -1,6 +1,7 @@
 /** Bolt's receiver for a Worker: checks that Slack sent it, has Bolt work on it, and answers only when that is done. */
 import type { App, Receiver, ReceiverEvent } from "@slack/bolt";
 import { z } from "zod";
+import { hmacKey } from "../../protocol/hmac.ts";
 
 const utf8 = new TextEncoder();
 
@@ -15,13 +16,12 @@ export async function isSignedBySlack(secret: string, headers: Headers, body: Ui
   const time = headers.get("x-slack-request-timestamp") ?? "";
   const signature = /^v0=([0-9a-f]{64})$/.exec(headers.get("x-slack-signature") ?? "")?.[1];
   if (!signature || !/^\d{1,12}$/.test(time) || Math.abs(now / 1000 - Number(time)) > WINDOW) return false;
-  const key = await crypto.subtle.importKey("raw", utf8.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
   const mac = Uint8Array.from(signature.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
   const start = utf8.encode(`v0:${time}:`);
   const signed = new Uint8Array(start.length + body.length);
   signed.set(start);
   signed.set(body, start.length);
-  return crypto.subtle.verify("HMAC", key, mac, signed);
+  return crypto.subtle.verify("HMAC", await hmacKey(secret), mac, signed);
 }
 
 const Payload = z.record(z.string(), z.unknown());

@@ -28,6 +28,9 @@ import { Timers } from "./timers.ts";
 import { Turns, turnTables } from "./turns.ts";
 import { Viewers } from "./viewers.ts";
 
+const TABLES = [inboxTables, turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables];
+/** A request that could not be handled is tried this often before the thread is told. */
+const REQUEST_TRIES = 5;
 /** After an error of ours, look again after this time, in ms. */
 const AFTER_ERROR_MS = 10_000;
 /** Model calls one turn may make: far above honest work, a stop for runaways. */
@@ -52,7 +55,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     budgetOf: (workspace) => this.env.BUDGETS.getByName(workspace),
     view: () => this.#log.view(),
     message: (row, view) => this.#message(row, view),
-    settled: () => this.#arm(),
+    settled: (row) => this.#settled(row),
     log: (entry) => this.#report(entry),
   });
   readonly #link = new RunnerLink(this.ctx, this.#log, {
@@ -63,7 +66,13 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   });
   readonly #conversation = new Conversation(
     { log: this.#log, turns: this.#turns, asks: this.#asks, outbox: this.#outbox, link: this.#link },
-    { sessionId: () => this.#id(), settings: this.#settings, now: this.#now, connected: () => this.#link.isConnected() },
+    {
+      sessionId: () => this.#id(),
+      settings: this.#settings,
+      now: this.#now,
+      connected: () => this.#link.isConnected(),
+      renewSandbox: () => this.#care.renew(),
+    },
   );
   readonly #care = new SandboxCare(
     { sandbox: this.#sandbox, link: this.#link, log: this.#log, turns: this.#turns, conversation: this.#conversation },
@@ -96,18 +105,25 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     const creates = parsed.kind === "prompt" && !parsed.joins;
     if (!this.#exists && !creates) return Promise.resolve({ status: "ignored", why: "there is no session in this thread" });
     const now = this.#now();
-    const fresh = this.ctx.storage.transactionSync(() => {
-      if (!this.#exists) {
-        migrate(this.ctx.storage.sql, [inboxTables, turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables]);
-      }
-      return this.#inbox.add(parsed, now);
-    });
+    const store = (work: () => void) =>
+      this.#transaction(() => {
+        if (!this.#exists) migrate(this.ctx.storage.sql, TABLES);
+        const fresh = this.#inbox.isNew(parsed, now);
+        if (fresh) work();
+        return fresh;
+      });
+    let fresh: boolean;
+    try {
+      fresh = store(() => this.#conversation.handle(parsed));
+    } catch (error) {
+      // A fault of ours, and no reason to lose what was said.
+      this.#fault("request", error);
+      fresh = store(() => this.#inbox.keep(parsed));
+    }
     this.#exists = true;
-    if (!fresh) return Promise.resolve({ status: "duplicate", why: null });
-    // The row is on disk with this answer (output gate); should this object end right after it, the alarm takes it up.
-    this.#timers.arm([now], now);
-    this.#reconcile();
-    return Promise.resolve({ status: "accepted", why: null });
+    // Everything up to here and the alarm that reconcile sets are on disk before this answer leaves (output gate).
+    if (fresh) this.#reconcile();
+    return Promise.resolve({ status: fresh ? "accepted" : "duplicate", why: null });
   }
 
   snapshot(): Promise<{ n: number; view: View } | null> {
@@ -237,14 +253,19 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     this.ctx.waitUntil(this.#outbox.pump().then(() => this.#arm()));
   }
 
-  /** Handles every request of the inbox, each in a transaction of its own. One that cannot be handled is said, not lost. */
+  /** Tries again what could not be handled. In the end that is said, not lost. */
   #drain(): void {
-    for (let next = this.#inbox.next(); next; next = this.#inbox.next()) {
-      const { id, request } = next;
-      this.#transaction(() => {
-        this.#conversation.handle(request);
-        this.#inbox.done(id);
-      });
+    for (const { id, request, tries } of this.#inbox.kept()) {
+      try {
+        this.#transaction(() => {
+          if (tries >= REQUEST_TRIES) this.#conversation.giveUp(request);
+          else this.#conversation.handle(request);
+          this.#inbox.done(id);
+        });
+      } catch (error) {
+        this.#inbox.failed(id);
+        this.#fault("request", error);
+      }
     }
   }
 
@@ -262,9 +283,14 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     try {
       work();
     } catch (error) {
-      this.#report({ message: `${what} failed`, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-      this.#timers.arm([this.#now() + AFTER_ERROR_MS], this.#now());
+      this.#fault(what, error);
     }
+  }
+
+  /** A fault of ours: it is logged, and everything is looked at again soon. */
+  #fault(what: string, error: unknown): void {
+    this.#report({ message: `${what} failed`, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    this.#timers.arm([this.#now() + AFTER_ERROR_MS], this.#now());
   }
 
   #arm(): void {
@@ -272,6 +298,16 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     this.#guard("timers", () =>
       this.#timers.arm([this.#turns.nextDue(), this.#asks.nextDue(), this.#outbox.nextDue(), this.#care.nextDue(now)], now),
     );
+  }
+
+  /** A write ended. A message that was given up is said where it can be: in the log, and so on the session's page. */
+  #settled(row: Row): void {
+    if (row.dead !== null) {
+      const text = `A message to the thread could not be delivered: ${row.dead}`;
+      this.#guard("note", () => this.#log.append([{ type: "note", at: this.#now(), turn: row.turn, code: "undelivered", text }]));
+      this.#show([]);
+    }
+    this.#arm();
   }
 
   #surfaceOf(thread: string): Surface | undefined {

@@ -3,11 +3,12 @@
  * the parts; everything here is synchronous and runs inside one transaction with the input it handles.
  */
 import type { AgentEvent, RunnerEvent } from "../../protocol/events.ts";
-import type { Person, Request } from "../../protocol/request.ts";
+import type { Options, Person, Request } from "../../protocol/request.ts";
 import type { Settings } from "../settings.ts";
 import { type Asks, type OpenAsk, readAnswer } from "./asks.ts";
 import type { Log } from "./log.ts";
 import type { Outbox } from "./outbox.ts";
+import { isSameRepository } from "./repository.ts";
 import type { RunnerLink } from "./runner-link.ts";
 import { STOP_LIMIT_MS, TURN_LIMIT_MS, type Turns } from "./turns.ts";
 
@@ -20,6 +21,8 @@ export type ConversationPorts = {
   now: () => number;
   /** The runner can be told something now. */
   connected: () => boolean;
+  /** The next turn is to get a sandbox that is started anew. */
+  renewSandbox: () => void;
 };
 
 const HELP =
@@ -79,6 +82,13 @@ export class Conversation {
     }
   }
 
+  /** Says that a request could not be handled. */
+  giveUp(request: Request): void {
+    const text =
+      "Something broke on our side and this request could not be handled. Please say it again; the log of the Worker tells more.";
+    this.#note("not_handled", text, request.who, null, request.deliveryId);
+  }
+
   #prompt(request: Extract<Request, { kind: "prompt" }>, at: number): void {
     if (this.#log.last() === 0) this.#log.append([this.#created(request, at)]);
     const text = request.text.trim();
@@ -97,9 +107,28 @@ export class Conversation {
         request.deliveryId,
       );
     }
+    const elsewhere = this.#place(request.options, at);
+    if (elsewhere !== null) return this.#note("other_repository", elsewhere, request.who, null, request.deliveryId);
     const turn = this.#turns.add({ who: request.who, text, options: request.options, contentKey: request.contentKey });
     this.#outbox.want({ key: this.#key(`turn:${turn}:progress`), thread: this.#log.view().thread, kind: "progress", turn, ref: "" });
     this.#log.append([{ type: "turn.queued", at, turn, who: request.who, text, options: request.options, contentKey: request.contentKey }]);
+  }
+
+  /**
+   * Where the work is to happen, when a request names a place. As long as there is no workspace, since the repository or
+   * branch named before does not exist, another one may be named. Returns why the request is not taken, or null.
+   */
+  #place({ repository, branch }: Options, at: number): string | null {
+    const view = this.#log.view();
+    const differs = repository !== undefined && !isSameRepository(repository, view.repository, this.#ports.settings.REPOSITORY_BASE_URL);
+    const movable = view.base === null && this.#turns.open().length === 0;
+    if (differs && !movable) {
+      const here = view.repository === null ? "an empty repository" : `\`${view.repository}\``;
+      return `Not taken: this thread works on ${here}, and a thread has one workspace. To work on \`${repository}\`, mention me in a new thread.`;
+    }
+    if (differs) this.#log.append([{ type: "session.repository", at, repository, base: null }]);
+    if (movable && (differs || branch !== undefined)) this.#ports.renewSandbox();
+    return null;
   }
 
   #created(request: Extract<Request, { kind: "prompt" }>, at: number): AgentEvent {
@@ -229,7 +258,7 @@ export class Conversation {
   /** What follows from events of the runner that were just stored. */
   follow(event: RunnerEvent): void {
     if (event.type === "turn.finished") this.#over(event.turn);
-    if (event.type === "ask.opened" && this.#turns.running()?.id === event.turn) {
+    if (event.type === "ask.opened" && this.#turns.running()?.id === event.turn && this.#isOpen(event.turn, event.ask.id)) {
       this.#asks.add(event.turn, event.ask, event.at);
       this.#outbox.want({
         key: this.#key(`ask:${event.ask.id}`),
@@ -243,6 +272,12 @@ export class Conversation {
       this.#asks.settle(event.id);
       this.#outbox.freeze(this.#key(`ask:${event.id}`));
     }
+  }
+
+  /** A runner that was started again tells of asks that may be settled. */
+  #isOpen(turn: number, ask: string): boolean {
+    const asks = this.#log.view().turns.find((candidate) => candidate.id === turn)?.asks ?? [];
+    return asks.some((candidate) => candidate.id === ask && candidate.state === "open");
   }
 
   /** A turn is over: its messages get their last content, and the outcome its one reply. */

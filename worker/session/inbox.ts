@@ -1,5 +1,8 @@
-/** The inbox: each delivery is handled once, in the order of arrival, and is on disk before the sender gets its 200. */
-import { Request } from "../../protocol/request.ts";
+/**
+ * The inbox: each delivery is handled once, and what it means is on disk before the sender gets its 200. A request that
+ * could not be handled, which is a fault of ours, is kept and tried again.
+ */
+import type { Request } from "../../protocol/request.ts";
 import type { Tables } from "./schema.ts";
 
 /** How long a delivery's and a message's key are remembered, in ms. Slack tries for minutes, GitHub's redelivery reaches back days. */
@@ -9,35 +12,47 @@ export const inboxTables: Tables = {
   part: "inbox",
   steps: [
     `CREATE TABLE seen (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
-     CREATE TABLE inbox (id INTEGER PRIMARY KEY, body TEXT NOT NULL)`,
+     CREATE TABLE inbox (id INTEGER PRIMARY KEY, body TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0)`,
   ],
 };
 
 export class Inbox {
   readonly #sql: SqlStorage;
   #purgedAt = 0;
+  /** Whether the table may hold something. */
+  #kept = true;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
-  /** Stores a request unless its delivery, or for prompts its message, was stored before. Returns whether it is new. */
-  add(request: Request, now: number): boolean {
+  /** Remembers a request's delivery, and for prompts its message. Returns false when it was here before. */
+  isNew(request: Request, now: number): boolean {
     if (!this.#remember(`d:${request.deliveryId}`, now)) return false;
     // One Slack message arrives as two events with different delivery ids; edits of a message share its key and are not prompts.
-    if (request.kind === "prompt" && !this.#remember(`c:${request.contentKey}`, now)) return false;
+    return request.kind !== "prompt" || this.#remember(`c:${request.contentKey}`, now);
+  }
+
+  /** Keeps a request that could not be handled. */
+  keep(request: Request): void {
     this.#sql.exec("INSERT INTO inbox (body) VALUES (?)", JSON.stringify(request));
-    return true;
+    this.#kept = true;
   }
 
   #remember(key: string, now: number): boolean {
     return this.#sql.exec("INSERT INTO seen (key, at) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", key, now).toArray().length > 0;
   }
 
-  /** The oldest request not handled yet. */
-  next(): { id: number; request: Request } | undefined {
-    const row = this.#sql.exec<{ id: number; body: string }>("SELECT id, body FROM inbox ORDER BY id LIMIT 1").toArray()[0];
-    return row && { id: row.id, request: Request.parse(JSON.parse(row.body)) };
+  /** The requests that were kept, oldest first. */
+  kept(): { id: number; request: Request; tries: number }[] {
+    if (!this.#kept) return [];
+    const rows = this.#sql.exec<{ id: number; body: string; tries: number }>("SELECT id, body, tries FROM inbox ORDER BY id").toArray();
+    this.#kept = rows.length > 0;
+    return rows.map((row) => ({ id: row.id, request: JSON.parse(row.body) as Request, tries: row.tries }));
+  }
+
+  failed(id: number): void {
+    this.#sql.exec("UPDATE inbox SET tries = tries + 1 WHERE id = ?", id);
   }
 
   done(id: number): void {

@@ -14,10 +14,7 @@ import type { Tables } from "./schema.ts";
 
 export const outboxTables: Tables = {
   part: "outbox",
-  steps: [
-    `CREATE TABLE outbox (key TEXT PRIMARY KEY, seq INTEGER NOT NULL, open INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID;
-     CREATE TABLE outbox_open (key TEXT PRIMARY KEY) WITHOUT ROWID`,
-  ],
+  steps: ["CREATE TABLE outbox (key TEXT PRIMARY KEY, seq INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID"],
 };
 
 /** While a write is on its way, the alarm stands this far off, in ms. */
@@ -41,6 +38,8 @@ export class Outbox {
   readonly #ports: OutboxPorts;
   #rows: Map<string, Row> | undefined;
   #sending = false;
+  /** The last place in the order of creation that was given out. */
+  #seq = 0;
   /** Since when a living message differs from what was sent, by key; after a restart everything is looked at again. */
   readonly #changed = new Map<string, number>();
   readonly #urgency = new Map<string, string>();
@@ -54,8 +53,10 @@ export class Outbox {
     if (!this.#rows) {
       this.#rows = new Map();
       const now = this.#ports.now();
-      for (const { row } of this.#sql.exec<{ row: string }>("SELECT row FROM outbox_open JOIN outbox USING (key) ORDER BY seq")) {
+      for (const { row } of this.#sql.exec<{ row: string }>("SELECT row FROM outbox ORDER BY seq")) {
         const parsed = JSON.parse(row) as Row;
+        this.#seq = Math.max(this.#seq, parsed.seq);
+        if (parsed.dead !== null) continue;
         this.#rows.set(parsed.key, parsed);
         this.#changed.set(parsed.key, now);
       }
@@ -63,11 +64,12 @@ export class Outbox {
     return this.#rows;
   }
 
-  /** Wants a message. The same key again changes nothing. */
+  /** Wants a message. The same key again, while it is open, changes nothing; the caller wants each message once. */
   want(wanted: Pick<Row, "key" | "thread" | "kind" | "turn" | "ref">): void {
     if (!this.#ports.surfaceOf(wanted.thread)) return;
-    if (this.#sql.exec("SELECT 1 FROM outbox WHERE key = ?", wanted.key).toArray().length > 0) return;
-    const seq = (this.#sql.exec<{ n: number | null }>("SELECT max(seq) AS n FROM outbox").one().n ?? 0) + 1;
+    if (this.#open().has(wanted.key)) return;
+    this.#seq += 1;
+    const seq = this.#seq;
     const now = this.#ports.now();
     const row: Row = {
       ...wanted,
@@ -83,8 +85,12 @@ export class Outbox {
       dead: null,
     };
     this.#open().set(row.key, row);
-    this.#sql.exec("INSERT INTO outbox (key, seq, open, row) VALUES (?, ?, 1, ?)", row.key, seq, JSON.stringify(row));
-    this.#sql.exec("INSERT INTO outbox_open (key) VALUES (?)", row.key);
+    this.#sql.exec(
+      "INSERT INTO outbox (key, seq, row) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, row = excluded.row",
+      row.key,
+      seq,
+      JSON.stringify(row),
+    );
   }
 
   /** Fixes the last content of a message: the view it shows may be gone later. */
@@ -110,9 +116,9 @@ export class Outbox {
     this.#open().delete(row.key);
     this.#changed.delete(row.key);
     this.#urgency.delete(row.key);
-    // The content is not needed any more; that it was wanted is, so that it is not wanted twice.
-    this.#sql.exec("UPDATE outbox SET open = 0, row = ? WHERE key = ?", JSON.stringify({ ...row, sent: null, frozen: null }), row.key);
-    this.#sql.exec("DELETE FROM outbox_open WHERE key = ?", row.key);
+    // What was given up stays, to be listed.
+    if (row.dead === null) this.#sql.exec("DELETE FROM outbox WHERE key = ?", row.key);
+    else this.#store({ ...row, sent: null });
   }
 
   #content(row: Row): string | undefined {
@@ -179,8 +185,7 @@ export class Outbox {
   async #send(row: Row): Promise<void> {
     const { now, random, log } = this.#ports;
     const surface = this.#ports.surfaceOf(row.thread);
-    const content = row.frozen ?? this.#content(row);
-    if (!surface || content === undefined) return this.#close(row);
+    if (!surface) return this.#close(row);
     const look = row.nativeId === null && row.postingSince !== null;
     const write = look ? "find" : row.nativeId === null ? "post" : "edit";
     const { workspace, method, channel } = surface.budget(row.thread, write);
@@ -191,15 +196,22 @@ export class Outbox {
       row.due = now() + waitMs;
       return;
     }
+    const content = row.frozen ?? this.#content(row);
+    if (content === undefined) return this.#close(row);
+    // What changes while the write is on its way is not in it, and is due again afterwards.
+    const changedAt = this.#changed.get(row.key);
+    this.#changed.delete(row.key);
+    this.#remember(row);
     const outcome = await this.#write(surface, row, write, content);
     if (outcome.kind === "wait" && outcome.method !== null)
       await budget.penalise({ method: outcome.method, ms: outcome.ms }).catch(() => undefined);
     if (this.#rows?.get(row.key) !== row) return;
     Object.assign(row, afterAttempt(row, content, outcome, now(), random()));
-    if (outcome.kind === "sent") {
-      this.#changed.delete(row.key);
-      this.#remember(row);
-    } else log({ message: "not delivered", key: row.key, outcome: outcome.kind, why: outcome.why, attempts: row.attempts });
+    if (outcome.kind !== "sent") {
+      this.#changed.set(row.key, changedAt ?? now());
+      this.#urgency.delete(row.key);
+      log({ message: "not delivered", key: row.key, outcome: outcome.kind, why: outcome.why, attempts: row.attempts });
+    }
     if (row.dead !== null || (row.frozen !== null && row.frozen === row.sent) || (row.kind === "note" && row.sent !== null))
       this.#close(row);
     else this.#store(row);
@@ -230,17 +242,9 @@ export class Outbox {
     return { kind: "wait", ms: 0, method: null, why: "found after an unknown outcome; brought up to date next" };
   }
 
-  /** Messages that were given up, for the session page. */
-  undelivered(): { key: string; why: string }[] {
-    return this.#sql
-      .exec<{ row: string }>("SELECT row FROM outbox WHERE open = 0")
-      .toArray()
-      .map(({ row }) => JSON.parse(row) as Row)
-      .flatMap((row) => (row.dead === null ? [] : [{ key: row.key, why: row.dead }]));
-  }
-
   /** Forgets what memory holds beyond storage, after a transaction was rolled back. */
   forget(): void {
     this.#rows = undefined;
+    this.#seq = 0;
   }
 }

@@ -4,11 +4,13 @@
  */
 import type { BootConfig, EnsureBody, SandboxView } from "../../protocol/backend.ts";
 import type { Failure, RunnerEvent } from "../../protocol/events.ts";
+import { hmacKey } from "../../protocol/hmac.ts";
 import { parseGrantKey, publicGrantKey } from "../auth/grants.ts";
 import type { Settings } from "../settings.ts";
 import { type Answer, type BackendPorts, deleteSandbox, ensureSandbox, getSandbox } from "./backend-client.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Log } from "./log.ts";
+import { cloneUrl } from "./repository.ts";
 import type { RunnerLink } from "./runner-link.ts";
 import {
   CLICK_KEEPS_MS,
@@ -122,7 +124,8 @@ export class SandboxCare {
     const grant = parseGrantKey(settings.GRANT_KEY);
     if (grant.key === null) throw new Error(grant.why);
     const view = this.#parts.log.view();
-    const base = view.turns.find((turn) => turn.options.branch)?.options.branch ?? null;
+    // A workspace that is there keeps what it started from.
+    const base = view.base || (view.turns.findLast((turn) => turn.options.branch)?.options.branch ?? null);
     const config: BootConfig = {
       session: this.#ports.sessionId(),
       generation,
@@ -151,8 +154,7 @@ export class SandboxCare {
     const key = this.#ports.settings.SESSION_KEY;
     if (!key) throw new Error("SESSION_KEY is not set");
     const utf8 = new TextEncoder();
-    const hmac = await crypto.subtle.importKey("raw", utf8.encode(key), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-    const mac = await crypto.subtle.sign("HMAC", hmac, utf8.encode(`${use}:${this.#ports.sessionId()}:${generation}`));
+    const mac = await crypto.subtle.sign("HMAC", await hmacKey(key), utf8.encode(`${use}:${this.#ports.sessionId()}:${generation}`));
     return Array.from(new Uint8Array(mac), (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
@@ -254,6 +256,17 @@ export class SandboxCare {
       ]);
   }
 
+  /** What the session's sandbox is started with has changed: this one is over, and the next turn gets a new generation. */
+  renew(): void {
+    const { sandbox, link } = this.#parts;
+    const { state, sandboxId } = sandbox.get();
+    if (state === "none") return;
+    const now = this.#ports.now();
+    link.disconnect("this generation is over", true);
+    if (sandboxId) void deleteSandbox(this.#backend(), sandboxId);
+    sandbox.set({ state: "none", since: now, sandboxId: null, gatewayOrigin: null, failures: 0, nextTry: now });
+  }
+
   /** The runner of this generation is connected. */
   connected(generation: number): void {
     const { sandbox, log } = this.#parts;
@@ -284,10 +297,4 @@ export class SandboxCare {
   look(): void {
     if (!this.#parts.link.isConnected()) this.away();
   }
-}
-
-/** Where `owner/name` is cloned from; a full address stays as it is. */
-export function cloneUrl(repository: string, base: string | null): string {
-  if (/^https?:\/\//.test(repository)) return repository;
-  return `${base ?? "https://github.com"}/${repository}.git`;
 }

@@ -12,17 +12,14 @@ export type Turn = Prompt & { id: number; state: "queued" | "running" | "over"; 
 
 export const turnTables: Tables = {
   part: "turns",
-  steps: [
-    `CREATE TABLE turns (id INTEGER PRIMARY KEY, state TEXT NOT NULL, body TEXT NOT NULL, started_at INTEGER, stop_at INTEGER);
-     CREATE TABLE turn_open (id INTEGER PRIMARY KEY)`,
-  ],
+  steps: ["CREATE TABLE turns (id INTEGER PRIMARY KEY, state TEXT NOT NULL, started_at INTEGER, stop_at INTEGER, body TEXT NOT NULL)"],
 };
 
 type Row = { id: number; state: Turn["state"]; body: string; started_at: number | null; stop_at: number | null };
 
 export class Turns {
   readonly #sql: SqlStorage;
-  /** Turns that are not over, in order; the table `turn_open` names them, so that waking does not read old ones. */
+  /** Turns that are not over, in order. */
   #open: Turn[] | undefined;
 
   constructor(sql: SqlStorage) {
@@ -32,7 +29,7 @@ export class Turns {
   /** Turns that are not over, oldest first. */
   open(): readonly Turn[] {
     this.#open ??= this.#sql
-      .exec<Row>("SELECT turns.* FROM turn_open JOIN turns USING (id) ORDER BY id")
+      .exec<Row>("SELECT * FROM turns WHERE state <> 'over' ORDER BY id")
       .toArray()
       .map((row) => ({
         ...(JSON.parse(row.body) as Prompt),
@@ -57,7 +54,6 @@ export class Turns {
     const { id } = this.#sql
       .exec<{ id: number }>("INSERT INTO turns (state, body) VALUES ('queued', ?) RETURNING id", JSON.stringify(prompt))
       .one();
-    this.#sql.exec("INSERT INTO turn_open (id) VALUES (?)", id);
     this.#open?.push({ ...prompt, id, state: "queued", startedAt: null, stopAt: null });
     return id;
   }
@@ -90,8 +86,8 @@ export class Turns {
   end(id: number): boolean {
     if (!this.#find(id)) return false;
     this.#open = this.open().filter((turn) => turn.id !== id);
-    this.#sql.exec("UPDATE turns SET state = 'over' WHERE id = ?", id);
-    this.#sql.exec("DELETE FROM turn_open WHERE id = ?", id);
+    // What was said is in the log; the row stays, short, so that its number is never used again.
+    this.#sql.exec("UPDATE turns SET state = 'over', body = '{}' WHERE id = ?", id);
     return true;
   }
 
