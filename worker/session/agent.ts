@@ -39,7 +39,7 @@ const MODEL_CALLS_PER_TURN = 1_000;
 export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   readonly #settings: Settings = settingsOf(this.env);
   readonly #now = () => Date.now();
-  readonly #timers = new Timers(this.ctx.storage);
+  readonly #timers = new Timers(this.ctx.storage, () => this.#reconcile());
   readonly #inbox = new Inbox(this.ctx.storage.sql);
   readonly #turns = new Turns(this.ctx.storage.sql);
   readonly #asks = new Asks(this.ctx.storage.sql);
@@ -290,14 +290,15 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   /** A fault of ours: it is logged, and everything is looked at again soon. */
   #fault(what: string, error: unknown): void {
     this.#report({ message: `${what} failed`, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    this.#timers.arm([this.#now() + AFTER_ERROR_MS], this.#now());
+    this.#timers.arm([this.#now() + AFTER_ERROR_MS], this.#now(), false);
   }
 
   #arm(): void {
     const now = this.#now();
-    this.#guard("timers", () =>
-      this.#timers.arm([this.#turns.nextDue(), this.#asks.nextDue(), this.#outbox.nextDue(), this.#care.nextDue(now)], now),
-    );
+    this.#guard("timers", () => {
+      const dues = [this.#turns.nextDue(), this.#asks.nextDue(), this.#outbox.nextDue(), this.#care.nextDue(now)];
+      this.#timers.arm(dues, now, this.#link.isConnected());
+    });
   }
 
   /** A write ended. A message that was given up is said where it can be: in the log, and so on the session's page. */
