@@ -2,10 +2,11 @@
 
 /** Secrets whose keys are kept; a process has a handful. */
 const KEPT = 16;
-const keys = new Map<string, CryptoKey>();
+type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+const keys = new Map<string, Key>();
 
 /** The key of a secret, good for signing and verifying. */
-export async function hmacKey(secret: string): Promise<CryptoKey> {
+export async function hmacKey(secret: string): Promise<Key> {
   const known = keys.get(secret);
   if (known) return known;
   const key = await crypto.subtle.importKey("raw", new TextEncoder().encode(secret), { name: "HMAC", hash: "SHA-256" }, false, [
