@@ -22,10 +22,12 @@ export async function loadSecrets(data: string): Promise<Secrets> {
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const file = join(data, "secrets.json");
   if (existsSync(file)) {
-    const parsed = Secrets.safeParse(parse(readFileSync(file, "utf8")));
+    const json = parse(readFileSync(file, "utf8"));
+    const parsed = Secrets.safeParse(json);
     if (parsed.success) return parsed.data;
+    const wrong = json === undefined ? "it is not JSON" : `wrong: ${parsed.error.issues.map((issue) => issue.path.join(".")).join(", ")}`;
     throw new Error(
-      `${file} is damaged (${parsed.error.issues.map((issue) => issue.path.join(".")).join(", ")}). Restore it, or remove the whole data folder to start anew.`,
+      `${file} is damaged (${wrong}). Restore it from a copy, or remove the whole folder ${data} to start anew: without these secrets its sessions can't be continued.`,
     );
   }
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });

@@ -42,6 +42,16 @@ export type StartSettings = {
 /** Ports used, counted from `--port`. */
 export const PORTS = { worker: 0, page: 1, git: 2, slack: 3, model: 4, backend: 5 } as const;
 
+/** What each port is for, in words. */
+export const PORT_USES: Record<keyof typeof PORTS, string> = {
+  worker: "the Worker",
+  page: "the page of the local Slack",
+  git: "the local git host",
+  slack: "the local Slack",
+  model: "the demonstration model",
+  backend: "the sandbox backend",
+};
+
 type Env = Record<string, string | undefined>;
 
 /** The settings, or the mistakes in them; `help` when only that was asked for. */
@@ -104,7 +114,7 @@ function readModel(env: Env, mistakes: string[], remarks: string[]): ModelSettin
       );
     return { kind: "demonstration" };
   }
-  if (!url || !URL.canParse(url))
+  if (!url || !/^https?:\/\//.test(url) || !URL.canParse(url))
     mistakes.push("ERRAND_MODEL_URL must be the base URL of an OpenAI-compatible API, such as https://api.openai.com/v1");
   if (!name) mistakes.push("ERRAND_MODEL must name the model");
   if (!key) mistakes.push("ERRAND_MODEL_KEY must hold the key (any text where the server wants none)");

@@ -2,16 +2,16 @@
  * `errand start`: everything on this machine. Brings up what no account is set for (a local Slack, a git host, a
  * demonstration model), the sandbox backend and the Worker; keeps them up; ends them all together.
  */
-import { mkdirSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startWorld, type World } from "../test/world/main.ts";
 import { demonstrationModel, startModel } from "../test/world/model.ts";
 import { startBackend } from "./backend.ts";
+import { holdDataFolder, makeDataFolder } from "./data-folder.ts";
 import { type Child, isTaken } from "./processes.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
-import { HELP, PORTS, readSettings, type StartSettings } from "./settings.ts";
+import { HELP, PORT_USES, PORTS, readSettings, type StartSettings } from "./settings.ts";
 import { startSocketMode } from "./socket-mode.ts";
 import { startWorker } from "./worker.ts";
 
@@ -31,14 +31,17 @@ export async function start(argv: string[]): Promise<number> {
     return 2;
   }
   const { settings } = read;
-  for (const [what, offset] of Object.entries(PORTS)) {
-    if (!(await isTaken(settings.port + offset))) continue;
-    process.stderr.write(
-      `errand: port ${settings.port + offset} (for the ${what}) is taken. Is errand running already? Otherwise choose others: npm start -- --port 9000\n`,
-    );
+  const running = new Running();
+  try {
+    settings.data = makeDataFolder(settings.data);
+    const held = await holdDataFolder(settings.data, `http://127.0.0.1:${settings.port}`);
+    running.add(async () => held.release());
+    await checkPorts(settings.port);
+  } catch (error) {
+    process.stderr.write(`errand: ${error instanceof Error ? error.message : String(error)}\n`);
+    await running.stop();
     return 1;
   }
-  const running = new Running();
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
@@ -64,6 +67,16 @@ export async function start(argv: string[]): Promise<number> {
   }
 }
 
+/** Throws with every port that is taken, what it is for and what to do. */
+async function checkPorts(first: number): Promise<void> {
+  const taken: string[] = [];
+  for (const [part, offset] of Object.entries(PORTS) as [keyof typeof PORTS, number][])
+    if (await isTaken(first + offset)) taken.push(`${first + offset} (for ${PORT_USES[part]})`);
+  if (taken.length === 0) return;
+  const which = taken.length === 1 ? `Port ${taken[0]} is` : `The ports ${taken.join(", ")} are`;
+  throw new Error(`${which} taken by another program. End it, or choose six others in a row: npm start -- --port 9000`);
+}
+
 /** What has been started, to be ended in the opposite order. */
 class Running {
   ending = false;
@@ -81,7 +94,6 @@ class Running {
 async function bringUp(settings: StartSettings, running: Running, began: number): Promise<void> {
   const { port, data } = settings;
   const origin = `http://127.0.0.1:${port}`;
-  mkdirSync(data, { recursive: true, mode: 0o700 });
   const secrets = await loadSecrets(data);
   const signingSecret =
     settings.slack.kind === "real" && settings.slack.signingSecret ? settings.slack.signingSecret : secrets.slackSigningSecret;
