@@ -158,7 +158,7 @@ async function switchBranch(wish: WorkspaceWish, folder: string): Promise<Failur
     return {
       code: "base_not_found",
       message: `The repository has no branch, tag or commit named ${wish.base.slice(0, 200)}.`,
-      action: "Name one that exists, or leave it out to start from the default branch.",
+      action: "Reply with `branch=` and one that exists, or in a new thread without it to start from the default branch.",
     };
   }
   return failed(await git(wish, ["checkout", "-q", "-B", wish.branch, await startOf(wish, folder)], folder));
@@ -244,8 +244,8 @@ export function cloneFailure(text: string, repository: string): Failure {
   ) {
     return {
       code: "repository_not_found",
-      message: `The repository ${name} does not exist, or errand may not read it.`,
-      action: "Check the name, and that errand was given access to it.",
+      message: `${cut(placeOf(repository), 200)} does not exist, or errand may not read it.`,
+      action: "Check the name, and that errand was given access to it. Then reply, with `repo=owner/name` where another one is meant.",
     };
   }
   if (
@@ -264,6 +264,13 @@ export function cloneFailure(text: string, repository: string): Failure {
     message: cut(`Cloning ${name} failed: ${lastLine(withoutCredentials(text))}`),
     action: "Check the repository, then send the request again.",
   };
+}
+
+/** A clone address in words: the repository, and where it should be. */
+function placeOf(repository: string): string {
+  const url = URL.parse(repository);
+  const name = url?.pathname.replace(/^\/+/, "").replace(/\.git$/, "");
+  return url?.host && name ? `The repository ${name} on ${url.host}` : `The repository ${withoutCredentials(repository)}`;
 }
 
 function withoutCredentials(text: string): string {

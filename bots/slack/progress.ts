@@ -10,6 +10,8 @@ import { tasksOf } from "./tasks.ts";
 
 /** Characters shown of the text being written. */
 const TAIL = 600;
+/** A working agent without a tool, thoughts or words is said to be silent after this, in ms. */
+const SILENT_MS = 30_000;
 
 /** What a turn is at, in one line of plain text. */
 export function titleOf(view: View, turn: TurnView, now: number): string {
@@ -49,12 +51,22 @@ function writing(turn: TurnView): Block[] {
   return text.trim() === "" ? [] : [{ type: "markdown", text: markdown(tailOfMarkdown(text, TAIL)) }];
 }
 
+/** For how long the agent has given no sign, where nothing it does explains that; null while that is short. */
+function silence(turn: TurnView, now: number): number | null {
+  if (turn.state !== "working" || turn.thinking || turn.tools.length > 0 || !turn.activeAt) return null;
+  const silent = now - turn.activeAt;
+  return silent >= SILENT_MS ? silent : null;
+}
+
 function remarks(turn: TurnView, now: number): string[] {
   const lines = turn.notices.map((notice) => line(notice, 600));
   if (turn.retry && !isOver(turn.state)) {
     const wait = turn.retry.nextAt - now;
-    const when = wait > 1_000 ? `, next try in ${elapsed(wait)}` : "";
-    lines.push(`:hourglass_flowing_sand: ${line(turn.retry.message, 900)}${when}`);
+    const when = wait > 1_000 ? `next try in ${elapsed(wait)}` : "trying again";
+    lines.push(`:hourglass_flowing_sand: The model failed: ${line(turn.retry.message, 900)} · ${when}`);
+  } else {
+    const silent = silence(turn, now);
+    if (silent !== null) lines.push(`:hourglass_flowing_sand: Waiting for the model, nothing new for ${elapsed(silent)}`);
   }
   return lines;
 }

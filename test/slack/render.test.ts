@@ -134,8 +134,18 @@ describe("the living message", () => {
       { type: "turn.retrying", turn: 1, attempt: 2, message: "The model is overloaded", nextAt: START + 105_000 },
     ];
     expect(shown(progress(story))).toContain("The agent was restarted");
-    expect(shown(progress(story))).toContain("The model is overloaded, next try in 15s");
+    expect(shown(progress(story))).toContain("The model failed: The model is overloaded · next try in 15s");
     expect(tasks(progress(story)).at(-1)).toBe("in_progress: Waiting for the model");
+  });
+
+  it("says that nothing comes from the model, unless a step, thoughts or a question explain it", () => {
+    const silent = (seconds: number, ...story: Story) => shown(progress([...first, ...story], seconds)).includes("nothing new for");
+    const tool: Story = [{ type: "tool.started", turn: 1, id: "t", tool: "bash", title: "Run the tests" }];
+    expect(silent(115)).toBe(true);
+    expect(silent(15)).toBe(false);
+    expect(silent(115, ...tool)).toBe(false);
+    expect(silent(115, { type: "thinking", turn: 1, on: true })).toBe(false);
+    expect(silent(115, ...finished)).toBe(false);
   });
 
   it("changes only when something visible changes", () => {
