@@ -8,14 +8,14 @@ import { WebClient } from "@slack/web-api";
 import { type Browser, chromium } from "playwright-core";
 import { TOKENS, WORKSPACE } from "../world/slack/workspace.ts";
 
-const root = resolve(import.meta.dirname, "../..");
+export const root = resolve(import.meta.dirname, "../..");
 export const MENTION = `<@${WORKSPACE.bot}>`;
 
 /** Where screenshots are kept. */
 export const ARTEFACTS = join(root, "artefacts");
 
 /** A port with five free ones after it. */
-async function freePorts(): Promise<number> {
+export async function freePorts(): Promise<number> {
   const free = (port: number) =>
     new Promise<boolean>((done) => {
       const server = createServer();
@@ -53,12 +53,18 @@ export class Errand {
     });
   }
 
-  /** Starts it and waits for the address. Returns the ms that took. */
-  async start(env: Record<string, string> = {}): Promise<number> {
+  /** The process of `errand start`. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** Starts it, through the command `by` where one is given, and waits for the address. Returns the ms that took. */
+  async start(env: Record<string, string> = {}, by: readonly string[] = []): Promise<number> {
     if (this.port === 0) this.port = await freePorts();
     mkdirSync(ARTEFACTS, { recursive: true });
     const began = Date.now();
-    const child = spawn(process.execPath, [join(root, "cli/main.ts"), "start", "--port", String(this.port), "--data", this.data], {
+    const command = [...by, process.execPath, join(root, "cli/main.ts"), "start", "--port", String(this.port), "--data", this.data];
+    const child = spawn(command[0] ?? "", command.slice(1), {
       cwd: root,
       env: { ...process.env, ...env, ERRAND_VERBOSE: "1" },
       stdio: ["ignore", "pipe", "pipe"],

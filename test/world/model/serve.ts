@@ -79,6 +79,9 @@ function json(response: ServerResponse, status: number, body: unknown, headers: 
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }
 
+/** What OpenAI's API calls an error of that status; OpenCode decides by it whether to try again. */
+const errorType = (status: number) => (status >= 500 ? "server_error" : status === 429 ? "rate_limit_error" : "invalid_request_error");
+
 const wrong = (message: string, type: string) => ({ error: { message, type } });
 
 /** Starts a model server. Throws where the port is taken. */
@@ -160,7 +163,7 @@ export async function startModel(options: ModelOptions) {
     switch (fault?.kind) {
       case "status": {
         const retry = fault.retryAfterSeconds === undefined ? {} : { "retry-after": String(fault.retryAfterSeconds) };
-        return json(response, fault.status, wrong(fault.message ?? `answered ${fault.status} on purpose`, "server_error"), retry);
+        return json(response, fault.status, wrong(fault.message ?? `answered ${fault.status} on purpose`, errorType(fault.status)), retry);
       }
       case "hang":
         return void (await new Promise((resolve) => gone.signal.addEventListener("abort", resolve)));
