@@ -109,6 +109,8 @@ export type RunnerEvent = z.infer<typeof RunnerEvent>;
 export const AgentEvent = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("session.created"),
+    /** `EVENTS_VERSION` of the SessionAgent that began the log. */
+    version: z.number().int(),
     at,
     id: z.string(),
     thread: z.string(),

@@ -3,9 +3,6 @@
 /** `action_id`s. Those of choices are followed by `:` and their place, since they must differ within a block. */
 export const ACTION = { stop: "errand_stop", choice: "errand_choice", choose: "errand_choose", open: "errand_open" } as const;
 
-/** Slack's limit on a `block_id`, in characters. */
-export const MAX_BLOCK_ID = 255;
-
 /** The `block_id` of a question's buttons. An id of an ask has at most 200 characters, so this stays below Slack's 255. */
 export const blockOfAsk = (turn: number, ask: string): string => `ask:${turn}:${ask}`;
 

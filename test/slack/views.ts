@@ -43,7 +43,16 @@ const queued = (turn: number, text: string): Bare => ({
 
 /** A session with its first turn queued. */
 export const opened = (repository: string | null = "acme/api"): Bare[] => [
-  { type: "session.created", id: "abc", thread: "slack:T1:C1:1.1", who: WHO, repository, branch: "errand/fix-retry", model: "gpt-5" },
+  {
+    type: "session.created",
+    version: 1,
+    id: "abc",
+    thread: "slack:T1:C1:1.1",
+    who: WHO,
+    repository,
+    branch: "errand/fix-retry",
+    model: "gpt-5",
+  },
   queued(1, "Fix the flaky retry test"),
 ];
 

@@ -2,7 +2,7 @@
  * What a request or a runner's event means for the session: which turn, ask, command and message come of it. Composes
  * the parts; everything here is synchronous and runs inside one transaction with the input it handles.
  */
-import type { AgentEvent, RunnerEvent } from "../../protocol/events.ts";
+import { type AgentEvent, EVENTS_VERSION, type RunnerEvent } from "../../protocol/events.ts";
 import type { Options, Person, Request } from "../../protocol/request.ts";
 import type { Settings } from "../settings.ts";
 import { type Asks, type OpenAsk, readAnswer } from "./asks.ts";
@@ -136,6 +136,7 @@ export class Conversation {
     const id = this.#ports.sessionId();
     return {
       type: "session.created",
+      version: EVENTS_VERSION,
       at,
       id,
       thread: request.thread,
