@@ -53,17 +53,31 @@ describe("afterAttempt", () => {
     ["refused", { kind: "refused", code: "is_archived", why: "archived" }, { dead: "archived", postingSince: null }],
     ["a living message that was deleted", { kind: "gone", why: "deleted" }, { dead: "deleted", postingSince: null }],
   ] as const)("%s", (_name, outcome, expected) => {
-    expect(afterAttempt(posting, "body", outcome, 100, 0)).toEqual(expected);
+    expect(afterAttempt(posting, { write: "post", content: "body" }, outcome, 100, 0)).toEqual(expected);
   });
 
   it("keeps the mark of a post whose outcome is unknown, so that the thread is searched first", () => {
-    const after = afterAttempt(posting, "body", { kind: "unknown", why: "reset" }, 100, 0);
+    const after = afterAttempt(posting, { write: "post", content: "body" }, { kind: "unknown", why: "reset" }, 100, 0);
     expect(after).not.toHaveProperty("postingSince");
     expect(after.due).toBeGreaterThanOrEqual(100 + SETTLE_MS);
   });
 
+  it("keeps that mark when the look itself has to wait", () => {
+    const looking = { write: "find", content: "body" } as const;
+    const after = afterAttempt(posting, looking, { kind: "wait", ms: 1_000, method: "conversations.replies", why: "429" }, 100, 0);
+    expect(after).toEqual({ attempts: 3, due: 1_100 });
+    expect(afterAttempt(posting, looking, { kind: "found", id: "9.9" }, 100, 0)).toEqual({
+      nativeId: "9.9",
+      postingSince: null,
+      attempts: 0,
+      due: 100,
+    });
+  });
+
   it("posts an outcome again when somebody deleted it", () => {
-    expect(afterAttempt(row({ kind: "final", nativeId: "1.1" }), "body", { kind: "gone", why: "deleted" }, 100, 0)).toMatchObject({
+    expect(
+      afterAttempt(row({ kind: "final", nativeId: "1.1" }), { write: "edit", content: "body" }, { kind: "gone", why: "deleted" }, 100, 0),
+    ).toMatchObject({
       nativeId: null,
       sent: null,
     });
@@ -71,7 +85,10 @@ describe("afterAttempt", () => {
 
   it("gives up after a day, with the reason", () => {
     const old = row({ attempts: 50, wantedAt: 0 });
-    expect(afterAttempt(old, "body", { kind: "wait", ms: 1, method: null, why: "down" }, GIVE_UP_AFTER_MS + 1, 0).dead).toBe("down");
+    expect(
+      afterAttempt(old, { write: "post", content: "body" }, { kind: "wait", ms: 1, method: null, why: "down" }, GIVE_UP_AFTER_MS + 1, 0)
+        .dead,
+    ).toBe("down");
   });
 });
 

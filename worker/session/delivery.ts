@@ -1,5 +1,5 @@
 /** When a message is sent, and what follows from how a write ended. Pure, so that the rules stand in tables of tests. */
-import { type Outcome, PRIORITIES, type Priority } from "../../bots/surface.ts";
+import { type Found, type Outcome, PRIORITIES, type Priority } from "../../bots/surface.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 
 /** One row of the outbox: a message errand keeps up to date, or has to post once. */
@@ -86,17 +86,30 @@ export function backoffMs(attempts: number, random: number): number {
   return Math.round(ceiling / 2 + (ceiling / 2) * random);
 }
 
-/** What to store after one attempt. `tried` is the content that was sent; a newer one stays to be sent. */
-export function afterAttempt(row: Row, tried: string, outcome: Outcome, now: number, random: number): Partial<Row> {
+/** What was tried, with which content. A look for a message that was posted already is a `find`. */
+export type Tried = { write: "find" | "post" | "edit"; content: string };
+
+/** What to store after one attempt. A newer content than the one that was sent stays to be sent. */
+export function afterAttempt(
+  row: Row,
+  { write, content }: Tried,
+  outcome: Outcome | Extract<Found, { kind: "found" }>,
+  now: number,
+  random: number,
+): Partial<Row> {
   if ((outcome.kind === "wait" || outcome.kind === "unknown") && now - row.wantedAt > GIVE_UP_AFTER_MS && row.attempts > 5) {
     return { dead: outcome.why, postingSince: null };
   }
   switch (outcome.kind) {
     case "sent":
-      return { sent: tried, nativeId: outcome.id, postingSince: null, attempts: 0, due: now, sentAt: now };
+      return { sent: content, nativeId: outcome.id, postingSince: null, attempts: 0, due: now, sentAt: now };
+    case "found":
+      // What was posted then may be older than what is wanted now: an edit brings it up to date.
+      return { nativeId: outcome.id, postingSince: null, attempts: 0, due: now };
     case "wait":
       return {
-        postingSince: null,
+        // A look that has to wait has found out nothing: the post that it looks for may be there.
+        ...(write === "find" ? {} : { postingSince: null }),
         attempts: row.attempts + 1,
         due: now + Math.max(outcome.ms, row.attempts > 2 ? backoffMs(row.attempts, random) : 0),
       };

@@ -6,10 +6,10 @@
  * Posting cannot be repeated blindly: before a post the row says that one began, and after an unknown outcome (also a
  * crash) the thread is searched for our key before anything is posted again. Edits send the whole content.
  */
-import type { Content, Message, Outcome, Surface } from "../../bots/surface.ts";
+import type { Content, Found, Message, Outcome, Surface } from "../../bots/surface.ts";
 import type { View } from "../../protocol/view.ts";
 import type { Budget } from "./bucket.ts";
-import { afterAttempt, compareRows, editDue, priorityOf, type Row, urgency } from "./delivery.ts";
+import { afterAttempt, BACKOFF_MAX_MS, compareRows, editDue, priorityOf, type Row, SETTLE_MS, type Tried, urgency } from "./delivery.ts";
 import type { Tables } from "./schema.ts";
 
 export const outboxTables: Tables = {
@@ -57,6 +57,8 @@ export class Outbox {
         const parsed = JSON.parse(row) as Row;
         this.#seq = Math.max(this.#seq, parsed.seq);
         if (parsed.dead !== null) continue;
+        // A post of this object's last life may be on its way still.
+        if (parsed.postingSince !== null) parsed.due = Math.max(parsed.due, now + SETTLE_MS);
         this.#rows.set(parsed.key, parsed);
         this.#changed.set(parsed.key, now);
       }
@@ -134,7 +136,9 @@ export class Outbox {
   }
 
   #dueOf(row: Row): number | undefined {
-    if (row.kind !== "progress" || row.nativeId === null) return row.sent === null || row.frozen !== row.sent ? row.due : undefined;
+    // Only progress follows the view; the others change once, when they are frozen.
+    if (row.kind !== "progress" || row.nativeId === null)
+      return row.sent === null || (row.frozen !== null && row.frozen !== row.sent) ? row.due : undefined;
     const turn = this.#ports.view().turns.find((candidate) => candidate.id === row.turn);
     if (!turn) return row.due;
     return editDue(row, turn, this.#changed.get(row.key), this.#changed.has(row.key) && this.#urgent(row));
@@ -153,7 +157,11 @@ export class Outbox {
     this.#sending = true;
     try {
       for (let row = this.#next(); row; row = this.#next()) {
-        await this.#send(row);
+        try {
+          await this.#send(row);
+        } catch (error) {
+          this.#hold(row, error);
+        }
         this.#ports.settled(row);
       }
     } finally {
@@ -165,7 +173,13 @@ export class Outbox {
     const now = this.#ports.now();
     const due = [...this.#open().values()].filter((row) => (this.#dueOf(row) ?? Number.POSITIVE_INFINITY) <= now).sort(compareRows);
     for (const row of due) {
-      const content = row.frozen ?? this.#content(row);
+      let content: string | undefined;
+      try {
+        content = row.frozen ?? this.#content(row);
+      } catch (error) {
+        this.#hold(row, error);
+        continue;
+      }
       if (content !== undefined && content !== row.sent) return row;
       // Nothing to show after all: what changed is not visible here.
       this.#changed.delete(row.key);
@@ -174,6 +188,16 @@ export class Outbox {
       else row.sentAt = now;
     }
     return undefined;
+  }
+
+  /** A fault of ours in one message: the others go on, and this one is tried again later. */
+  #hold(row: Row, error: unknown): void {
+    row.due = this.#ports.now() + BACKOFF_MAX_MS;
+    this.#ports.log({
+      message: "message failed",
+      key: row.key,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
   }
 
   #remember(row: Row): void {
@@ -196,50 +220,56 @@ export class Outbox {
       row.due = now() + waitMs;
       return;
     }
+    // Forgotten while the permit was waited for: what stands in storage goes out, by its own row.
+    if (!this.#holds(row)) return;
     const content = row.frozen ?? this.#content(row);
     if (content === undefined) return this.#close(row);
     // What changes while the write is on its way is not in it, and is due again afterwards.
     const changedAt = this.#changed.get(row.key);
     this.#changed.delete(row.key);
     this.#remember(row);
-    const outcome = await this.#write(surface, row, write, content);
+    const { tried, outcome } = await this.#write(surface, row, write, content);
     if (outcome.kind === "wait" && outcome.method !== null)
       await budget.penalise({ method: outcome.method, ms: outcome.ms }).catch(() => undefined);
-    if (this.#rows?.get(row.key) !== row) return;
-    Object.assign(row, afterAttempt(row, content, outcome, now(), random()));
+    if (!this.#holds(row)) return;
+    Object.assign(row, afterAttempt(row, { write: tried, content }, outcome, now(), random()));
     if (outcome.kind !== "sent") {
       this.#changed.set(row.key, changedAt ?? now());
       this.#urgency.delete(row.key);
-      log({ message: "not delivered", key: row.key, outcome: outcome.kind, why: outcome.why, attempts: row.attempts });
     }
+    if (outcome.kind !== "sent" && outcome.kind !== "found")
+      log({ message: "not delivered", key: row.key, outcome: outcome.kind, why: outcome.why, attempts: row.attempts });
     if (row.dead !== null || (row.frozen !== null && row.frozen === row.sent) || (row.kind === "note" && row.sent !== null))
       this.#close(row);
     else this.#store(row);
   }
 
-  async #write(surface: Surface, row: Row, write: "find" | "post" | "edit", content: string): Promise<Outcome> {
-    try {
-      if (write === "edit" && row.nativeId !== null)
-        return await surface.edit(row.thread, row.nativeId, row.key, JSON.parse(content) as Content);
-      if (write === "find") {
-        const found = await surface.find(row.thread, row.key, row.postingSince ?? 0);
-        // What was posted then may be older than what is wanted now: an edit follows if they differ.
-        if (found.kind === "found") return this.#found(row, found.id);
-        if (found.kind !== "absent") return found.kind === "unknown" ? { kind: "unknown", why: found.why } : found;
-        row.postingSince = null;
-      }
-      row.postingSince = this.#ports.now();
-      this.#store(row);
-      return await surface.post(row.thread, row.key, JSON.parse(content) as Content);
-    } catch (error) {
-      return { kind: "unknown", why: error instanceof Error ? error.message : String(error) };
-    }
+  #holds(row: Row): boolean {
+    return this.#rows?.get(row.key) === row;
   }
 
-  #found(row: Row, id: string): Outcome {
-    row.nativeId = id;
-    row.postingSince = null;
-    return { kind: "wait", ms: 0, method: null, why: "found after an unknown outcome; brought up to date next" };
+  /** One write. A look that shows that nothing was posted goes on with the post. */
+  async #write(
+    surface: Surface,
+    row: Row,
+    write: Tried["write"],
+    content: string,
+  ): Promise<{ tried: Tried["write"]; outcome: Outcome | Extract<Found, { kind: "found" }> }> {
+    let tried = write;
+    try {
+      if (write === "edit" && row.nativeId !== null)
+        return { tried, outcome: await surface.edit(row.thread, row.nativeId, row.key, JSON.parse(content) as Content) };
+      if (write === "find") {
+        const found = await surface.find(row.thread, row.key, row.postingSince ?? 0);
+        if (found.kind !== "absent") return { tried, outcome: found };
+      }
+      tried = "post";
+      row.postingSince = this.#ports.now();
+      this.#store(row);
+      return { tried, outcome: await surface.post(row.thread, row.key, JSON.parse(content) as Content) };
+    } catch (error) {
+      return { tried, outcome: { kind: "unknown", why: error instanceof Error ? error.message : String(error) } };
+    }
   }
 
   /** Forgets what memory holds beyond storage, after a transaction was rolled back. */
