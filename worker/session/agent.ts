@@ -154,6 +154,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     const { generation } = this.#exists ? this.#sandbox.get() : { generation: 0 };
     if (generation === 0 || !(await this.#care.isToken("model", generation, token)))
       return { ok: false, status: 401, why: "not a token of this session's sandbox" };
+    if (!this.#care.isHeard(generation)) return { ok: false, status: 410, why: "this session's sandbox has ended" };
     const turn = this.#turns.running()?.id ?? 0;
     if (this.#modelCalls.turn !== turn) this.#modelCalls = { turn, count: 0 };
     this.#modelCalls.count += 1;
@@ -177,7 +178,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     const token = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
     if (!Number.isSafeInteger(generation) || !(await this.#care.isToken("runner", generation, token)))
       return new Response("wrong token", { status: 401 });
-    if (generation !== this.#sandbox.get().generation) return new Response("this generation has ended", { status: 409 });
+    if (!this.#care.isHeard(generation)) return new Response("this generation has ended", { status: 409 });
     return this.#link.connect(generation);
   }
 

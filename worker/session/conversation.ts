@@ -212,6 +212,23 @@ export class Conversation {
     this.#outbox.freeze(this.#key(`ask:${open.ask.id}`));
   }
 
+  /** Closes a turn's asks, since the agent that asked is gone and nobody waits for an answer. */
+  closeAsks(turn: number, why: string): void {
+    for (const { ask } of this.#asksOf(turn)) {
+      this.#log.append([{ type: "ask.closed", at: this.#ports.now(), turn, id: ask.id, why }]);
+      this.#shut(ask.id);
+    }
+  }
+
+  #asksOf(turn: number): OpenAsk[] {
+    return this.#asks.open().filter((open) => open.turn === turn);
+  }
+
+  #shut(ask: string): void {
+    this.#asks.settle(ask);
+    this.#outbox.freeze(this.#key(`ask:${ask}`));
+  }
+
   /** What time alone has decided: expired asks, stops that did not come, turns that took too long; then the next turn. */
   advance(now: number): void {
     for (const open of this.#asks.expired(now)) this.#settle(open, null, { label: "No answer in time", reject: true }, now, true);
@@ -269,10 +286,7 @@ export class Conversation {
         ref: event.ask.id,
       });
     }
-    if (event.type === "ask.closed") {
-      this.#asks.settle(event.id);
-      this.#outbox.freeze(this.#key(`ask:${event.id}`));
-    }
+    if (event.type === "ask.closed") this.#shut(event.id);
   }
 
   /** A runner that was started again tells of asks that may be settled. */
@@ -284,10 +298,7 @@ export class Conversation {
   /** A turn is over: its messages get their last content, and the outcome its one reply. */
   #over(id: number): void {
     if (!this.#turns.end(id)) return;
-    for (const open of this.#asks.open().filter((ask) => ask.turn === id)) {
-      this.#asks.settle(open.ask.id);
-      this.#outbox.freeze(this.#key(`ask:${open.ask.id}`));
-    }
+    for (const { ask } of this.#asksOf(id)) this.#shut(ask.id);
     this.#link.drop(id);
     this.#outbox.freeze(this.#key(`turn:${id}:progress`));
     const final = this.#key(`turn:${id}:final`);

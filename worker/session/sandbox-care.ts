@@ -54,6 +54,12 @@ export class SandboxCare {
     return this.#parts.turns.open().length > 0 || sandbox.wantedUntil > now;
   }
 
+  /** Whether what is said by or about this generation still counts: it is the newest, and was not given up. */
+  isHeard(generation: number): boolean {
+    const state = this.#parts.sandbox.get();
+    return state.generation === generation && state.state !== "none";
+  }
+
   nextDue(now: number): number | undefined {
     const sandbox = this.#parts.sandbox.get();
     const due = nextStep(sandbox, this.#wanted(sandbox, now), now);
@@ -179,7 +185,7 @@ export class SandboxCare {
       )
       .then((answer) => {
         this.#calling = false;
-        if (this.#parts.sandbox.get().generation === generation) this.#answered(answer);
+        if (this.isHeard(generation)) this.#answered(answer);
         this.#ports.again();
       });
   }
@@ -244,7 +250,8 @@ export class SandboxCare {
         message: `The sandbox could not be started. ${failure.message}`,
         action: "Reply to try again.",
       });
-    else
+    else {
+      conversation.closeAsks(running.id, "The sandbox ended.");
       log.append([
         {
           type: "turn.notice",
@@ -254,6 +261,7 @@ export class SandboxCare {
           message: "The sandbox ended unexpectedly and is being started again; the turn goes on.",
         },
       ]);
+    }
   }
 
   /** What the session's sandbox is started with has changed: this one is over, and the next turn gets a new generation. */
@@ -270,8 +278,8 @@ export class SandboxCare {
   /** The runner of this generation is connected. */
   connected(generation: number): void {
     const { sandbox, log } = this.#parts;
+    if (!this.isHeard(generation)) return;
     const state = sandbox.get();
-    if (state.generation !== generation) return;
     const now = this.#ports.now();
     if (state.state === "starting" || state.state === "booting") log.append([{ type: "sandbox.connected", at: now, generation }]);
     const ready = log.view().sandbox.state === "ready";

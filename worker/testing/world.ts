@@ -31,11 +31,13 @@ export type World = {
   model: Answer;
   /** Boot configurations by session, as the backend got them. */
   boots: Map<string, EnsureBody["config"]>;
+  /** What the backend says in place of yes; undefined: yes. */
+  backend: (request: Request) => Response | undefined;
 };
 
 /** Puts a backend and a model behind `fetch` of Worker and objects; every other address fails. */
 export function world(): World {
-  const self: World = { modelRequests: [], model: () => Response.json({}), boots: new Map() };
+  const self: World = { modelRequests: [], model: () => Response.json({}), boots: new Map(), backend: () => undefined };
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
     const request = new Request(input as RequestInfo, init as RequestInit);
     const url = new URL(request.url);
@@ -52,7 +54,9 @@ export function world(): World {
 async function backend(self: World, request: Request): Promise<Response> {
   const [, session, generation] = /^\/v1\/sessions\/(\w+)\/generations\/(\d+)$/.exec(new URL(request.url).pathname) ?? [];
   if (!session || !generation) return new Response(null, { status: 204 });
-  if (request.method === "PUT") self.boots.set(session, EnsureBody.parse(await request.json()).config);
+  if (request.method === "PUT") self.boots.set(session, EnsureBody.parse(await request.clone().json()).config);
+  const said = self.backend(request);
+  if (said) return said;
   const view: SandboxView = {
     sandboxId: `sb-${generation}`,
     provider: "test",
