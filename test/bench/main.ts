@@ -2,8 +2,7 @@
  * `npm run bench`: what errand costs, as ratios to something simple measured in the same run, so that a busy or slow
  * machine changes them little. Missing a goal is told and is no failure; a measurement that could not be taken is.
  */
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -70,8 +69,10 @@ async function main(): Promise<number> {
     process.stderr.write("bench: CPU time is read from /proc, so this runs on Linux only\n");
     return 1;
   }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   const began = new Date();
   const dir = mkdtempSync(join(tmpdir(), "errand-bench-build-"));
+  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
   const taken: Measurement[] = [];
   const failures: { name: string; why: string }[] = [];
   try {
@@ -88,8 +89,8 @@ async function main(): Promise<number> {
         process.stderr.write(`could not be measured: ${error instanceof Error ? error.stack : String(error)}\n`);
       }
     }
-  } finally {
-    await rm(dir, { recursive: true, force: true });
+  } catch (error) {
+    failures.push({ name: "build", why: error instanceof Error ? error.message : String(error) });
   }
   say("");
   for (const line of table(taken)) say(line);

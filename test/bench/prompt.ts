@@ -20,6 +20,11 @@ export async function prompt(_: Bundles, rounds: number): Promise<Measurement[]>
   const folder = mkdtempSync(join(tmpdir(), "errand-bench-prompt-"));
   const errand = new Errand();
   const stops: (() => Promise<unknown>)[] = [() => errand.remove(), () => rm(folder, { recursive: true, force: true })];
+  // Also when the benchmark is interrupted: each of these sends its signal before it waits.
+  const abandon = () => {
+    for (const stop of stops) void stop();
+  };
+  process.once("exit", abandon);
   try {
     const model = await startModel({ respond: () => ({ reply: { text: "Done." } }), models: ["bench"] });
     stops.unshift(() => model.stop());
@@ -96,6 +101,7 @@ export async function prompt(_: Bundles, rounds: number): Promise<Measurement[]>
       ),
     ];
   } finally {
+    process.off("exit", abandon);
     for (const stop of stops) await stop().catch((error: unknown) => process.stderr.write(`bench: ${String(error)}\n`));
   }
 }

@@ -1,6 +1,6 @@
 /** Everything a benchmark measures on: the built Worker on raw workerd, what it is compared with, and who talks to them. */
 import { createHmac } from "node:crypto";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
@@ -44,7 +44,12 @@ export async function buildAll(dir: string): Promise<Bundles> {
     alias: { "errand-bundle": index },
     external: [...builtinModules, "node:*", "cloudflare:*", "*.client.js"],
   });
-  await build({ ...common, entryPoints: [join(parts, "baseline.ts")], outfile: join(dir, "baseline/index.js") });
+  await build({
+    ...common,
+    entryPoints: [join(parts, "baseline.ts")],
+    outfile: join(dir, "baseline/index.js"),
+    external: ["cloudflare:*"],
+  });
   return { errand, metered, baseline: join(dir, "baseline") };
 }
 
@@ -61,6 +66,8 @@ export type Stand = {
   mention: (place: Place, ts: string, change?: { deliveryId?: string; signature?: string; type?: string }) => Promise<number>;
   /** The same request to the Worker of one route. */
   bare: (place: Place, ts: string) => Promise<number>;
+  /** The same to a Worker that checks the signature, calls one object and writes one row. */
+  least: (place: Place, ts: string) => Promise<number>;
   /** Sets the metered Worker's clock, lets due work happen, and reads the meter. */
   tick: (place: Place, time: number | null) => Promise<Meter>;
   /** Ends the session's object; only with the metered Worker. */
@@ -77,19 +84,32 @@ export async function startStand(bundles: Bundles, options: { disk: boolean; met
   const errand = new Workerd({
     bundle: options.metered ? bundles.metered : bundles.errand,
     port,
-    state,
+    state: join(state, "errand"),
     vars: await varsOf(port, outside.url),
     objects: ERRAND_OBJECTS,
     onLine: (line) => process.env.ERRAND_VERBOSE && process.stderr.write(`${line}\n`),
   });
-  const baseline = new Workerd({ bundle: bundles.baseline, port: await freePort(), state: null, vars: {}, objects: [] });
+  const baseline = new Workerd({
+    bundle: bundles.baseline,
+    port: await freePort(),
+    state: join(state, "baseline"),
+    vars: { SLACK_SIGNING_SECRET: SIGNING_SECRET },
+    objects: [{ binding: "FLOOR", className: "Floor" }],
+  });
+  // Also when the benchmark is interrupted: nothing goes on running, and no folder of objects stays.
+  const abandon = () => {
+    void errand.kill();
+    void baseline.kill();
+    rmSync(state, { recursive: true, force: true });
+  };
+  process.once("exit", abandon);
   await Promise.all([errand.start(), baseline.start()]);
   const pools = {
     errand: new Pool(errand.url, { connections: CONNECTIONS }),
     baseline: new Pool(baseline.url, { connections: CONNECTIONS }),
   };
-  const post = async (pool: Pool, body: string, signature?: string) => {
-    const answer = await pool.request({ method: "POST", path: "/slack/events", headers: signed(body, signature), body });
+  const post = async (pool: Pool, body: string, signature?: string, path = "/slack/events") => {
+    const answer = await pool.request({ method: "POST", path, headers: signed(body, signature), body });
     await answer.body.dump();
     return answer.statusCode;
   };
@@ -105,6 +125,7 @@ export async function startStand(bundles: Bundles, options: { disk: boolean; met
     outside,
     mention: (place, ts, change) => post(pools.errand, eventOf(place, ts, change), change?.signature),
     bare: (place, ts) => post(pools.baseline, eventOf(place, ts)),
+    least: (place, ts) => post(pools.baseline, eventOf(place, ts), undefined, "/slack/floor"),
     tick: async (place, time) => (await bench(`${place.id}/tick${time === null ? "" : `/${time}`}`)) as Meter,
     end: async (place) => void (await bench(`${place.id}/end`)),
     session: async (name) => {
@@ -123,6 +144,7 @@ export async function startStand(bundles: Bundles, options: { disk: boolean; met
     stop: async () => {
       await Promise.all([pools.errand.destroy(), pools.baseline.destroy(), errand.kill(), baseline.kill()]);
       await outside.stop();
+      process.off("exit", abandon);
       await rm(state, { recursive: true, force: true });
     },
   };

@@ -1,23 +1,47 @@
-/** What errand is measured against: a Worker of one Hono route that answers at once, and a WebSocket echo. */
+/**
+ * What errand is measured against: a Worker of one Hono route that answers at once, a WebSocket echo, and the least
+ * that could take a delivery safely: check the signature, call one object, write one row.
+ */
+import { DurableObject } from "cloudflare:workers";
 import { Hono } from "hono";
 
-/** The parts of a Worker's WebSocket that are used here; this file is bundled for workerd, not run in Node. */
-type Socket = {
-  accept(): void;
-  send(text: string): void;
-  close(code?: number): void;
-  addEventListener(type: "message" | "close", listener: (event: { data: string }) => void): void;
-};
-declare const WebSocketPair: new () => { 0: Socket; 1: Socket };
+type Env = { FLOOR: { getByName(name: string): { take(id: string, body: string): Promise<boolean> } }; SLACK_SIGNING_SECRET: string };
 
-const app = new Hono();
+/** An object that stores each delivery once. */
+export class Floor extends DurableObject {
+  constructor(ctx: DurableObjectState, env: unknown) {
+    super(ctx, env);
+    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS inbox (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID");
+  }
+
+  take(id: string, body: string): boolean {
+    return (
+      this.ctx.storage.sql.exec("INSERT INTO inbox (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", id, body).toArray()
+        .length > 0
+    );
+  }
+}
+
+const utf8 = new TextEncoder();
+const app = new Hono<{ Bindings: Env }>();
 app.post("/slack/events", (c) => c.body(null, 200));
+app.post("/slack/floor", async (c) => {
+  const body = await c.req.text();
+  const secret = utf8.encode(c.env.SLACK_SIGNING_SECRET);
+  const key = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+  const mac = Uint8Array.from(c.req.header("x-slack-signature")?.slice(3).match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+  const signed = utf8.encode(`v0:${c.req.header("x-slack-request-timestamp")}:${body}`);
+  if (!(await crypto.subtle.verify("HMAC", key, mac, signed))) return c.body(null, 401);
+  const { event_id, event } = JSON.parse(body) as { event_id: string; event: { channel: string } };
+  await c.env.FLOOR.getByName(event.channel).take(event_id, body);
+  return c.body(null, 200);
+});
 app.get("/echo", () => {
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
   server.addEventListener("message", ({ data }) => server.send(data));
   server.addEventListener("close", () => server.close());
-  const upgraded: ResponseInit & { webSocket: Socket } = { status: 101, webSocket: client };
+  const upgraded: ResponseInit & { webSocket: WorkerSocket } = { status: 101, webSocket: client };
   return new Response(null, upgraded);
 });
 
