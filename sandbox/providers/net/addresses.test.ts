@@ -24,6 +24,7 @@ describe("isPublicAddress", () => {
     ["carrier grade", "100.64.0.1"],
     ["metadata", "169.254.169.254"],
     ["metadata of another cloud", "100.100.100.200"],
+    ["Azure's platform", "168.63.129.16"],
     ["multicast", "224.0.0.1"],
     ["broadcast", "255.255.255.255"],
     ["reserved", "240.0.0.1"],

@@ -9,6 +9,8 @@ const NOT_PUBLIC_V4 = [
   "10.0.0.0/8",
   "100.64.0.0/10",
   "127.0.0.0/8",
+  // Azure's platform address: public by its number, but each virtual machine's own host answers, with that machine's configuration.
+  "168.63.129.16/32",
   "169.254.0.0/16",
   "172.16.0.0/12",
   "192.0.0.0/24",

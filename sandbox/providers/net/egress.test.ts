@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, createServer as createNetServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { allowedAddresses, egressProxy, type Network, PUBLIC_NETWORK, parseAuthority } from "./egress.ts";
 import type { Listening } from "./relay.ts";
@@ -99,6 +99,17 @@ describe("egressProxy", () => {
     const answer = await raw(`GET http://site.test:${port}/a?b=c HTTP/1.1\r\nHost: evil\r\nCookie: mine\r\nConnection: close\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*site/);
     expect(urls).toEqual([`site.test:${port} /a?b=c mine`]);
+  });
+  it.each(["HTTP/1.1 000 none", "HTTP/1.1 099 low", "HTTP/1.1 200 \x01"])("outlives a site that answers %j", async (head) => {
+    const odd = createNetServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => socket.end(`${head}\r\nContent-Length: 2\r\n\r\nok`));
+    });
+    await new Promise<void>((done) => odd.listen(0, "127.0.0.1", done));
+    const { port: at } = odd.address() as AddressInfo;
+    const answer = await raw(`GET http://site.test:${at}/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 (?:502|200 OK)/);
+    await new Promise((done) => odd.close(done));
   });
   it.each([
     ["CONNECT to a private name", "CONNECT inside.test:443 HTTP/1.1\r\nHost: x\r\n\r\n", 403],

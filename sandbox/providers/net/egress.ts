@@ -113,8 +113,14 @@ export function egressProxy(
     });
     upstream.on("response", (answer) => {
       const { connection: _, "transfer-encoding": __, "keep-alive": ___, ...headers } = answer.headers;
-      res.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
       answer.on("error", () => res.destroy());
+      try {
+        res.writeHead(answer.statusCode ?? 502, headers);
+      } catch {
+        // Node reads heads that it does not write, such as status 000. Thrown here it would end the backend, and all sandboxes with it.
+        upstream.destroy();
+        return refuse(res, 502, `${url.host} gave an answer that is not HTTP`);
+      }
       answer.pipe(res);
     });
     upstream.on("error", () => (res.headersSent ? res.destroy() : refuse(res, 502, `${url.host} does not answer`)));
