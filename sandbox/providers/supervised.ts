@@ -4,16 +4,19 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
 import type { InsideConfig } from "../boot/config.ts";
 import { parseStatus } from "../boot/status.ts";
+import { readLines } from "./lines.ts";
 import type { Exit } from "./provider.ts";
 
 /** A supervisor has this long to end by itself, in ms; with the kill after it, an end takes less than 3 s. */
 const END_MS = 2_500;
 /** What one generation may write to its log, in bytes; the rest is dropped. */
 const LOG_BYTES = 5 * 1024 * 1024;
+
+/** The longest status a supervisor gives, in characters: a reason of 2,000, escaped. What runs in the sandbox can write there too. */
+const STATUS_CHARACTERS = 16_384;
 
 /** A running supervisor, see `Launched`. */
 export type Supervised = { pid: number; up: Promise<void>; exited: Promise<Exit>; stop(): Promise<void> };
@@ -56,7 +59,7 @@ export async function startSupervisor(spec: {
   const tail = logTo(spec.log, child);
   let reason: string | null = null;
   const up = new Promise<void>((resolve) => {
-    createInterface({ input: stdout, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => {
+    readLines(stdout, STATUS_CHARACTERS, (line) => {
       const status = parseStatus(line);
       if (status?.t === "up") resolve();
       if (status?.t === "end") reason = status.reason;
