@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Child, startChild, withoutSecrets } from "./processes.ts";
 
 /** Time for the Worker to answer after its start, in ms (measured: 2 to 4 s; more on a busy machine). */
@@ -51,21 +52,14 @@ export async function startWorker(options: WorkerOptions): Promise<Child> {
   };
   await migrate({ root, state, wrangler, env, onLine, last });
   const argv = [
-    wrangler,
-    "dev",
-    "--ip",
-    "127.0.0.1",
-    "--port",
+    join(root, "cli/guard.mjs"),
+    process.execPath,
+    fileURLToPath(new URL("./worker-process.ts", import.meta.url)),
     String(port),
-    "--inspector-port",
-    "0",
-    "--persist-to",
     state,
-    "--env-file",
     envFile,
-    "--show-interactive-dev-session=false",
   ];
-  const child = startChild("worker", process.execPath, [join(root, "cli/guard.mjs"), process.execPath, ...argv], {
+  const child = startChild("worker", process.execPath, argv, {
     cwd: root,
     env,
     onLine,
