@@ -12,6 +12,12 @@ describe("blocks", () => {
     ["- a\n\n- b", ["list"]],
     ["", []],
   ])("%j", (text, kinds) => expect(blocksOf(text).map((block) => block.kind)).toEqual(kinds));
+
+  test("a text of nothing but code fences costs no more than its length", () => {
+    const began = performance.now();
+    expect(blocksOf("```\n".repeat(50_000))).toHaveLength(25_000);
+    expect(performance.now() - began).toBeLessThan(500);
+  });
 });
 
 describe("elements", () => {

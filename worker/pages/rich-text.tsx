@@ -21,8 +21,8 @@ export function blocksOf(text: string): Block[] {
     const line = lines[at] ?? "";
     const fence = FENCE.exec(line)?.[1];
     if (fence) {
-      const end = lines.findIndex((candidate, index) => index > at && candidate.trim().startsWith(fence));
-      const last = end === -1 ? lines.length : end;
+      let last = at + 1;
+      while (last < lines.length && lines[last]?.trim().startsWith(fence) !== true) last += 1;
       blocks.push({ kind: "code", text: lines.slice(at + 1, last).join("\n") });
       at = last + 1;
       continue;
