@@ -1,5 +1,5 @@
 /**
- * The session's log: events in one order, a batch in one statement, and the view reduced from them. Text in progress
+ * The session's log: events in one order, a batch in one statement if it fits, and the view reduced from them. Text in progress
  * changes the view and reaches viewers, and is stored when it settles, since rows written are the bill.
  */
 import { isStored, type NumberedEvent, type RunnerEvent, type SessionEvent } from "../../protocol/events.ts";
@@ -8,6 +8,8 @@ import type { Tables } from "./schema.ts";
 
 /** Stored events after which the view is saved, so that waking replays few. */
 const SNAPSHOT_EVERY = 500;
+/** The most that is handed to SQLite as one value, in bytes: Cloudflare refuses 2 MB and more, workerd alone does not. */
+const VALUE_LIMIT = 1_900_000;
 
 export const logTables: Tables = {
   part: "log",
@@ -121,12 +123,17 @@ export class Log {
     if (items.length === 0) return [];
     const view = this.view();
     const from = this.last() + 1;
-    this.#sql.exec(
-      "INSERT INTO events (n, generation, seq, data) SELECT ?1 + key, ?2, value ->> 's', value ->> 'd' FROM json_each(?3)",
-      from,
-      generation,
-      JSON.stringify(items.map(({ seq, event }) => ({ s: seq, d: JSON.stringify(event) }))),
-    );
+    for (let n = from, rest = items.map(({ seq, event }) => JSON.stringify({ s: seq, d: JSON.stringify(event) })); rest.length > 0; ) {
+      const count = fitting(rest);
+      this.#sql.exec(
+        "INSERT INTO events (n, generation, seq, data) SELECT ?1 + key, ?2, value ->> 's', value ->> 'd' FROM json_each(?3)",
+        n,
+        generation,
+        `[${rest.slice(0, count).join(",")}]`,
+      );
+      n += count;
+      rest = rest.slice(count);
+    }
     this.#last = from + items.length - 1;
     if (generation > 0) this.#stored.set(generation, items.at(-1)?.seq ?? 0);
     const numbered = items.map(({ event }, index) => ({ n: from + index, event }));
@@ -136,16 +143,21 @@ export class Log {
     return numbered;
   }
 
-  /** Saves the view. Text in progress is left out: the runner still holds it and sends it again. */
+  /**
+   * Saves the view. Text in progress is left out: the runner still holds it and sends it again. A view that is too large
+   * for a row is not saved: it is read from the last one that was, and the events since.
+   */
   save(): void {
     const view = this.view();
     const settled = { ...view, turns: view.turns.map((turn) => ({ ...turn, parts: turn.parts.filter((part) => part.done) })) };
+    this.#savedAt = view.n;
+    const json = JSON.stringify(settled);
+    if (bytes(json) > VALUE_LIMIT) return;
     this.#sql.exec(
       "INSERT INTO snapshot (id, n, view) VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET n = excluded.n, view = excluded.view",
       view.n,
-      JSON.stringify(settled),
+      json,
     );
-    this.#savedAt = view.n;
   }
 
   /** The events stored since the last call. */
@@ -164,3 +176,16 @@ export class Log {
     this.#received.clear();
   }
 }
+
+/** How many of the texts, at least one, make an array that SQLite takes as one value. */
+function fitting(texts: readonly string[]): number {
+  let room = VALUE_LIMIT - 2;
+  const count = texts.findIndex((text) => {
+    room -= bytes(text) + 1;
+    return room < 0;
+  });
+  return count === -1 ? texts.length : Math.max(1, count);
+}
+
+const utf8 = new TextEncoder();
+const bytes = (text: string): number => utf8.encode(text).length;
