@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isLoopbackHost } from "../loopback.ts";
+import { isFromOtherPage, isLoopbackHost } from "../loopback.ts";
 import { ChatRequest, type Reply, tokens } from "./chat.ts";
 
 /**
@@ -174,7 +174,8 @@ export async function startModel(options: ModelOptions) {
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse) {
-    if (!isLoopbackHost(request.headers.host)) return json(response, 403, wrong("Only this machine is served.", "forbidden"));
+    if (!isLoopbackHost(request.headers.host) || isFromOtherPage(request.headers))
+      return json(response, 403, wrong("Only programs of this machine are served.", "forbidden"));
     if (options.key !== undefined && request.headers.authorization !== `Bearer ${options.key}`) {
       return json(response, 401, wrong("Incorrect API key provided.", "invalid_request_error"));
     }

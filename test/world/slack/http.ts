@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isLoopbackHost } from "../loopback.ts";
+import { isFromOtherPage, isLoopbackHost } from "../loopback.ts";
 import { parseArguments } from "./corrections.ts";
 import type { Call, Fault, Faults } from "./faults.ts";
 import type { Json } from "./records.ts";
@@ -98,6 +98,8 @@ export async function serveApi(handlers: ApiHandlers): Promise<{ url: string; cl
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     if (!isLoopbackHost(request.headers.host))
       return finish(response, 403, { "content-type": "text/plain" }, "Only this machine is served.");
+    // The tokens of the people here are no secret, so a call must not come from whatever page their browser shows.
+    if (isFromOtherPage(request.headers)) return finish(response, 403, { "content-type": "text/plain" }, "Only programs are served.");
     if (!handlers.ready()) return finish(response, 503, { "retry-after": "1" }, "Starting.");
     const url = new URL(request.url ?? "/", "http://127.0.0.1");
     const body = await readBody(request);

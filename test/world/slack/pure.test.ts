@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { isLoopbackHost } from "../loopback.ts";
+import { isFromOtherPage, isLoopbackHost } from "../loopback.ts";
 import { correctCall, pageOf, parseArguments } from "./corrections.ts";
 import { eventsFor } from "./events.ts";
 import { findElement } from "./interactivity.ts";
@@ -27,6 +27,20 @@ test.each([
   ["", false],
   [undefined, false],
 ])("the host %s is this machine: %s", (host, expected) => expect(isLoopbackHost(host)).toBe(expected));
+
+test.each([
+  [{}, false],
+  [{ origin: "http://127.0.0.1:9" }, false],
+  [{ "sec-fetch-site": "none" }, false],
+  [{ "sec-fetch-site": "same-origin", origin: "http://127.0.0.1:9" }, false],
+  [{ origin: "http://evil.example" }, true],
+  [{ origin: "http://127.0.0.1:10" }, true],
+  [{ origin: "null" }, true],
+  [{ "sec-fetch-site": "cross-site" }, true],
+  [{ "sec-fetch-site": "same-site" }, true],
+])("a request with %j is another page's: %s", (headers, expected) =>
+  expect(isFromOtherPage({ host: "127.0.0.1:9", ...headers })).toBe(expected),
+);
 
 test.each([
   ["application/json; charset=utf-8", '{"channel":"C","blocks":[]}', { channel: "C", blocks: [] }],

@@ -212,6 +212,15 @@ describe("the Web API", () => {
     expect((await failure(both(slack).you.chat.update({ channel, ts, text: "c" })))?.data?.error).toBe("cant_update_message");
   });
 
+  test("refuses what another page in the browser sends, a form as well as a picture's address", async () => {
+    const slack = await start();
+    const call = `${slack.apiUrl}chat.postMessage?token=${TOKENS.you}&channel=${channel}&text=planted`;
+    const form = await fetch(call, { method: "POST", headers: { origin: "http://evil.example" }, body: "x" });
+    const picture = await fetch(call, { headers: { "sec-fetch-site": "cross-site" } });
+    expect([form.status, picture.status]).toEqual([403, 403]);
+    expect(slack.tables.messages.all().filter((message) => message.text === "planted")).toEqual([]);
+  });
+
   test("refuses a foreign Host", async () => {
     const slack = await start();
     const status = await new Promise((resolve, reject) => {
