@@ -7,11 +7,11 @@ import type { NumberedEvent } from "../../protocol/events.ts";
 import { type AskView, answerOf, isOver, queuedTurns, type TurnView, type View } from "../../protocol/view.ts";
 import { LINKED_SERVICES, SERVICE_TITLES } from "../routes/services.ts";
 import { linksOf } from "../session/messages.ts";
-import { RichText } from "./rich-text.tsx";
+import { Inline, RichText } from "./rich-text.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { NO_TURN, Steps } from "./steps.tsx";
 import { duration } from "./time.ts";
-import { TURN_WORDS, turnFigures } from "./wording.ts";
+import { personWords, TURN_WORDS, turnFigures } from "./wording.ts";
 
 /** One block. */
 export function Block(props: { id: string; class?: string; children?: Child }) {
@@ -22,18 +22,22 @@ export function Block(props: { id: string; class?: string; children?: Child }) {
   );
 }
 
-const PLAN_MARK = { pending: "○", in_progress: "◐", completed: "●", cancelled: "–" } as const;
+const PLAN_MARK = { pending: "○", in_progress: "◐", completed: "✓", cancelled: "–" } as const;
 const FILE_MARK = { added: "A", modified: "M", deleted: "D", renamed: "R" } as const;
 
 function Plan(props: { turn: TurnView }) {
   return (
     <ul class="plan">
-      {props.turn.plan.map((item) => (
-        <li class={item.status}>
-          <span aria-hidden="true">{PLAN_MARK[item.status]}</span> {item.text}
-          <span class="unseen"> ({item.status.replace("_", " ")})</span>
-        </li>
-      ))}
+      {props.turn.plan.map((item) => {
+        // Nothing of a turn that is over is in progress.
+        const status = item.status === "in_progress" && isOver(props.turn.state) ? "pending" : item.status;
+        return (
+          <li class={status}>
+            <span aria-hidden="true">{PLAN_MARK[status]}</span> <Inline text={item.text} />
+            <span class="unseen"> ({status.replace("_", " ")})</span>
+          </li>
+        );
+      })}
     </ul>
   );
 }
@@ -67,7 +71,7 @@ function AskBlock(props: { ask: AskView; session: string }) {
       {settled ? (
         <p class="quiet">
           {ask.answer ?? "closed"}
-          {ask.by ? ` · ${ask.by.name ?? ask.by.id}` : ""}
+          {ask.by ? ` · ${personWords(ask.by)}` : ""}
           {ask.expired ? " · nobody answered in time" : ""}
         </p>
       ) : (
@@ -104,7 +108,7 @@ function Now(props: { turn: TurnView; now: number }) {
         ))}
       {turn.tools.map((tool) => (
         <p class="step">
-          <span class="spinner" aria-hidden="true"></span> {tool.title || tool.tool}{" "}
+          <span class="spinner" aria-hidden="true"></span> <Inline text={tool.title || tool.tool} />{" "}
           <span class="quiet">{duration(now - tool.startedAt)}</span>
         </p>
       ))}
@@ -124,7 +128,7 @@ function Turn(props: { turn: TurnView; place: number | null; session: string; no
   return (
     <>
       <Block id={id("prompt")} class="prompt">
-        <p class="quiet">{turn.who.name ?? turn.who.id}</p>
+        <p class="quiet">{personWords(turn.who)}</p>
         <p class="said">{turn.prompt}</p>
       </Block>
       {turn.plan.length > 0 ? (
@@ -206,7 +210,7 @@ function Head(props: { view: View; session: string }) {
         {view.repository ?? "no repository"}
         {view.branch === "" ? "" : ` · ${view.branch}`}
         {view.model === "" ? "" : ` · ${view.model}`}
-        {view.who ? ` · for ${view.who.name ?? view.who.id}` : ""}
+        {view.who ? ` · for ${personWords(view.who)}` : ""}
       </p>
       <nav class="links">
         {LINKED_SERVICES.map((service) => (

@@ -18,7 +18,7 @@ export function listPage(
         <span class="quiet">{person.name ?? person.id}</span>
       </Bar>
       <main class="narrow">
-        <h1>What is to be done?</h1>
+        <h1>What should errand do?</h1>
         <form method="post" action="/" class="start">
           <input type="hidden" name="id" value={pageId} />
           <textarea
@@ -30,8 +30,13 @@ export function listPage(
             aria-label="Prompt"
           ></textarea>
           <div class="row">
-            <input type="text" name="repository" placeholder={settings.DEFAULT_REPOSITORY ?? "owner/name"} aria-label="Repository" />
-            <input type="text" name="branch" placeholder="branch" aria-label="Branch to start from" />
+            <input
+              type="text"
+              name="repository"
+              placeholder={settings.DEFAULT_REPOSITORY ?? "repository: owner/name"}
+              aria-label="Repository"
+            />
+            <input type="text" name="branch" placeholder="branch (its default)" aria-label="Branch to start from" />
             <button type="submit">Start</button>
           </div>
         </form>

@@ -23,6 +23,7 @@ describe("blocks", () => {
 describe("elements", () => {
   test.each([
     ["say `a < b` and **bold**", "<p>say <code>a &lt; b</code> and <strong>bold</strong></p>"],
+    ["_a demonstration_, not `_x_` or a_b_c or __d__", "<p><em>a demonstration</em>, not <code>_x_</code> or a_b_c or __d__</p>"],
     ["<script>x</script>", "<p>&lt;script&gt;x&lt;/script&gt;</p>"],
     ["[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"],
     ["- a\n  b", "<ul><li>a\nb</li></ul>"],

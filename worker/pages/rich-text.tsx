@@ -45,10 +45,11 @@ export function blocksOf(text: string): Block[] {
   return blocks;
 }
 
-/** Code, bold, link. No class of characters contains what begins its pattern, so that a hostile text costs no more than its length. */
-const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[([^\][\n]+)\]\((https?:\/\/[^\s()]+)\)/g;
+/** Code, bold, link, and italics where the underscores stand outside words. No class of characters contains what begins its pattern, so that a hostile text costs no more than its length. */
+const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[([^\][\n]+)\]\((https?:\/\/[^\s()]+)\)|(?<!\w)_([^_\n]+)_(?!\w)/g;
 
-function Inline(props: { text: string }) {
+/** One line of such a text. */
+export function Inline(props: { text: string }) {
   const parts = [];
   let from = 0;
   for (const match of props.text.matchAll(INLINE)) {
@@ -56,6 +57,7 @@ function Inline(props: { text: string }) {
     from = match.index + match[0].length;
     if (match[1] !== undefined) parts.push(<code>{match[1]}</code>);
     else if (match[2] !== undefined) parts.push(<strong>{match[2]}</strong>);
+    else if (match[5] !== undefined) parts.push(<em>{match[5]}</em>);
     else {
       parts.push(
         <a href={match[4]} rel="noopener noreferrer nofollow" target="_blank">

@@ -27,7 +27,7 @@ export function Sandbox(props: { sandbox: SandboxView; now: number }) {
     <details open={!settled} data-open={String(!settled)}>
       <summary>
         <span class={`dot ${sandbox.state}`}></span> {sandboxWords(sandbox)}
-        {sandbox.generation > 1 ? <span class="quiet"> · the {sandbox.generation}th of this session</span> : null}
+        {sandbox.generation > 1 ? <span class="quiet"> · start number {sandbox.generation} of this session</span> : null}
       </summary>
       {sandbox.failure ? (
         <p class="error">

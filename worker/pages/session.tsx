@@ -27,7 +27,7 @@ export function sessionPage(c: AppContext, shown: Shown): Response {
             rows={2}
             required
             maxlength={40_000}
-            placeholder="Say more; it waits its turn"
+            placeholder="Ask for more. It starts when the work before it is done."
             aria-label="Prompt"
           ></textarea>
           <button type="submit">Send</button>

@@ -1,6 +1,6 @@
 /** What the agent did, from the log: one line a step. */
 import type { NumberedEvent } from "../../protocol/events.ts";
-import { RichText } from "./rich-text.tsx";
+import { Inline, RichText } from "./rich-text.tsx";
 import { duration } from "./time.ts";
 
 /** Stands for the turn of notes that belong to none. */
@@ -28,7 +28,7 @@ export function Steps(props: { events: readonly NumberedEvent[] }) {
         if (event.type !== "tool.finished") return null;
         const title = (
           <>
-            <span class={event.ok ? "ok" : "error"}>{event.ok ? "✓" : "✗"}</span> {event.title || event.tool}{" "}
+            <span class={event.ok ? "ok" : "error"}>{event.ok ? "✓" : "✗"}</span> <Inline text={event.title || event.tool} />{" "}
             <span class="quiet">
               {duration(event.ms)}
               {event.exit ? ` · exit ${event.exit}` : ""}

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SessionEvent } from "../../protocol/events.ts";
 import { applyEvent, emptyView } from "../../protocol/view.ts";
-import { phaseLines, sandboxWords, turnFigures } from "./wording.ts";
+import { personWords, phaseLines, sandboxWords, turnFigures } from "./wording.ts";
 
 const viewOf = (...events: SessionEvent[]) => {
   const view = emptyView();
@@ -37,7 +37,7 @@ describe("figures of a turn", () => {
         { type: "turn.usage", at: 2_000, turn: 1, tokens, cost: 0.0412 },
         { type: "turn.finished", at: 3_000, turn: 1, outcome: "done" },
       ],
-      "2.0 s · 12.3k in, 1.0k out · $0.04",
+      "2.0 s · 12.3k tokens in, 1.0k out · $0.04",
     ],
     [
       "price not known",
@@ -45,7 +45,7 @@ describe("figures of a turn", () => {
         { type: "turn.started", at: 1_000, turn: 1 },
         { type: "turn.usage", at: 2_000, turn: 1, tokens, cost: null },
       ],
-      "4.0 s · 12.3k in, 1.0k out",
+      "4.0 s · 12.3k tokens in, 1.0k out",
     ],
   ])("%s", (_name, events, text) => {
     const [turn] = viewOf(queued, ...events).turns;
@@ -53,3 +53,10 @@ describe("figures of a turn", () => {
     expect(turnFigures(turn, 5_000).join(" · ")).toBe(text);
   });
 });
+
+test.each([
+  [{ id: "owner", name: "ada" }, "ada"],
+  [{ id: "owner" }, "owner"],
+  [{ id: "slack:T1:U7" }, "U7 on Slack"],
+  [{ id: "slack:T1:U7", name: "Ada" }, "Ada"],
+])("a person: %j", (who, words) => expect(personWords(who)).toBe(words));

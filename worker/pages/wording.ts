@@ -1,4 +1,5 @@
 /** Words for states, so that every page says the same. Pure. */
+import type { Person } from "../../protocol/request.ts";
 import type { SandboxView, TurnState, TurnView } from "../../protocol/view.ts";
 import { count, dollars, duration } from "./time.ts";
 
@@ -15,6 +16,12 @@ export const TURN_WORDS: Record<TurnState, string> = {
   withdrawn: "withdrawn",
 };
 
+/** A person as the pages call them: the name where it is known; Slack's messages carry none, so there it is the id that Slack shows in a profile. */
+export function personWords(who: Person): string {
+  const user = /^slack:[^:]+:(.+)$/.exec(who.id)?.[1];
+  return who.name ?? (user === undefined ? who.id : `${user} on Slack`);
+}
+
 /** The sandbox in a few words. */
 export function sandboxWords(sandbox: SandboxView): string {
   switch (sandbox.state) {
@@ -23,7 +30,7 @@ export function sandboxWords(sandbox: SandboxView): string {
     case "starting":
       return "sandbox starting";
     case "connected":
-      return "sandbox connected";
+      return sandbox.phases.some((phase) => phase.error !== null) ? "sandbox running, but not ready" : "sandbox starting";
     case "ready":
       return sandbox.readyMs === null ? "sandbox ready" : `sandbox ready after ${duration(sandbox.readyMs)}`;
     case "lost":
@@ -38,7 +45,7 @@ export function turnFigures(turn: TurnView, now: number): string[] {
   if (turn.steps > 0) figures.push(turn.steps === 1 ? "1 step" : `${turn.steps} steps`);
   if (turn.tokens)
     figures.push(
-      `${count(turn.tokens.input + turn.tokens.cacheRead + turn.tokens.cacheWrite)} in, ${count(turn.tokens.output + turn.tokens.reasoning)} out`,
+      `${count(turn.tokens.input + turn.tokens.cacheRead + turn.tokens.cacheWrite)} tokens in, ${count(turn.tokens.output + turn.tokens.reasoning)} out`,
     );
   if (turn.cost !== null) figures.push(dollars(turn.cost));
   return figures;
