@@ -16,14 +16,17 @@ export class Registry {
   /** The session changed. Writes only when something that a list shows did. */
   touch(view: View, now: number): void {
     if (!this.#db || view.id === "") return;
-    const turn = runningTurn(view) ?? view.turns.at(-1);
-    const state = turn?.state ?? "done";
+    // A mention that asked for nothing leaves a session without a turn: there is nothing to go back to yet.
+    const first = view.turns[0];
+    if (!first) return;
+    const turn = runningTurn(view) ?? view.turns.findLast((one) => one.state !== "withdrawn") ?? first;
+    const state = turn.state;
     const row = {
       id: view.id,
       thread: view.thread,
       surface: parseThreadKey(view.thread)?.surface ?? "page",
       repository: view.repository,
-      title: (view.turns[0]?.prompt ?? "").slice(0, 200),
+      title: first.prompt.slice(0, 200),
       createdAt: view.createdAt,
       updatedAt: now,
       state,
