@@ -87,6 +87,10 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   );
   #exists = hasTables(this.ctx.storage.sql);
   #modelCalls = { turn: 0, count: 0 };
+  /** The runner may have sent what is not known here: a frame could not be taken, or this object has just woken. */
+  #missed = true;
+  /** Not before this time, ms since 1970, is reconcile called by time, since it failed. */
+  #restUntil = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -118,7 +122,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     } catch (error) {
       // A fault of ours, and no reason to lose what was said.
       this.#fault("request", error);
-      fresh = store(() => this.#inbox.keep(parsed));
+      fresh = store(() => this.#inbox.keep(parsed, now));
     }
     this.#exists = true;
     // Everything up to here and the alarm that reconcile sets are on disk before this answer leaves (output gate).
@@ -184,7 +188,8 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     if (!this.ctx.getTags(socket).includes(RUNNER)) return;
-    this.#guard("frame", () => this.#link.receive(socket, typeof message === "string" ? message : "", this.#sandbox.get().generation));
+    const text = typeof message === "string" ? message : "";
+    this.#missed = !this.#guard("frame", () => this.#link.receive(socket, text, this.#sandbox.get().generation)) || this.#missed;
     this.#reconcile();
   }
 
@@ -211,6 +216,8 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
 
   override alarm(): void {
     this.#timers.fired();
+    if (this.#missed) this.#link.askAgain(this.#sandbox.get().generation);
+    this.#missed = false;
     this.#reconcile();
   }
 
@@ -240,9 +247,9 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   /** Brings what is to what is wanted. Decides synchronously; what needs the network is started and reports back. */
   #reconcile(): void {
     if (!this.#exists) return;
-    this.#guard("reconcile", () => {
-      const now = this.#now();
-      this.#drain();
+    const now = this.#now();
+    const done = this.#guard("reconcile", () => {
+      this.#drain(now);
       this.#transaction(() => {
         this.#conversation.advance(now);
         this.#care.decide(now);
@@ -250,13 +257,14 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       });
       this.#show([]);
     });
+    this.#restUntil = done ? 0 : now + AFTER_ERROR_MS;
     this.#arm();
     this.ctx.waitUntil(this.#outbox.pump().then(() => this.#arm()));
   }
 
   /** Tries again what could not be handled. In the end that is said, not lost. */
-  #drain(): void {
-    for (const { id, request, tries } of this.#inbox.kept()) {
+  #drain(now: number): void {
+    for (const { id, request, tries } of this.#inbox.kept(now)) {
       try {
         this.#transaction(() => {
           if (tries >= REQUEST_TRIES) this.#conversation.giveUp(request);
@@ -264,27 +272,33 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
           this.#inbox.done(id);
         });
       } catch (error) {
-        this.#inbox.failed(id);
+        this.#inbox.failed(id, now);
         this.#fault("request", error);
       }
     }
   }
 
   #transaction<T>(work: () => T): T {
+    let result: T;
     try {
-      return this.ctx.storage.transactionSync(work);
+      result = this.ctx.storage.transactionSync(work);
     } catch (error) {
       // Rolled back: what the parts remember beside SQLite may be ahead of it.
-      for (const part of [this.#log, this.#turns, this.#asks, this.#sandbox, this.#outbox]) part.forget();
+      for (const part of [this.#log, this.#turns, this.#asks, this.#sandbox, this.#link, this.#outbox]) part.forget();
       throw error;
     }
+    this.#link.flush();
+    return result;
   }
 
-  #guard(what: string, work: () => void): void {
+  /** Does the work. Returns false when it failed. */
+  #guard(what: string, work: () => void): boolean {
     try {
       work();
+      return true;
     } catch (error) {
       this.#fault(what, error);
+      return false;
     }
   }
 
@@ -297,8 +311,9 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   #arm(): void {
     const now = this.#now();
     this.#guard("timers", () => {
-      const dues = [this.#turns.nextDue(), this.#asks.nextDue(), this.#outbox.nextDue(), this.#care.nextDue(now)];
-      this.#timers.arm(dues, now, this.#link.isConnected());
+      const dues = [this.#inbox, this.#turns, this.#asks, this.#outbox, this.#care].map((part) => part.nextDue(now));
+      const rested = dues.map((due) => (due === undefined ? undefined : Math.max(due, this.#restUntil)));
+      this.#timers.arm(rested, now, this.#link.isConnected());
     });
   }
 

@@ -32,6 +32,8 @@ export class RunnerLink {
   readonly #ctx: DurableObjectState;
   readonly #log: Log;
   readonly #ports: LinkPorts;
+  /** Commands of the transaction under way. They go out when it is committed: a number that is rolled back is given out again. */
+  #unsent: { seq: number; command: Command }[] = [];
 
   constructor(ctx: DurableObjectState, log: Log, ports: LinkPorts) {
     this.#ctx = ctx;
@@ -91,8 +93,7 @@ export class RunnerLink {
     if (!attachment.greeted) return socket.close(1002, "hello comes first");
     if (frame.t === "ack") return this.#acknowledged(frame.commands);
     const before = this.#log.stored(generation);
-    if (!this.#ports.take(generation, frame.first, frame.items))
-      return this.#send(socket, { t: "resend", from: this.#log.received(generation) + 1 });
+    if (!this.#ports.take(generation, frame.first, frame.items)) return this.askAgain(generation);
     const stored = this.#log.stored(generation);
     // The output gate holds this frame back until the rows are durable. A replay is acknowledged again.
     if (stored > before || frame.first <= before) this.#send(socket, { t: "ack", events: stored });
@@ -109,20 +110,38 @@ export class RunnerLink {
     this.#ctx.storage.sql.exec("DELETE FROM commands WHERE seq <= ?", seq);
   }
 
-  /** Keeps a command until the runner has acknowledged it, and sends it if it is connected. */
+  /** Keeps a command until the runner has acknowledged it. Call inside a transaction, and `flush` after it. */
   command(command: Command): void {
     const sql = this.#ctx.storage.sql;
     const { seq } = sql
       .exec<{ seq: number }>("INSERT INTO commands_last (id, seq) VALUES (1, 1) ON CONFLICT DO UPDATE SET seq = seq + 1 RETURNING seq")
       .one();
     sql.exec("INSERT INTO commands (seq, command) VALUES (?, ?)", seq, JSON.stringify(command));
+    this.#unsent.push({ seq, command });
+  }
+
+  /** Sends the commands of the transaction that was committed, if the runner is connected. */
+  flush(): void {
+    const [unsent, socket] = [this.#unsent, this.#socket()];
+    this.#unsent = [];
+    if (socket) for (const { seq, command } of unsent) this.#send(socket, { t: "command", seq, command });
+  }
+
+  /** Forgets what memory holds beyond storage, after a transaction was rolled back. */
+  forget(): void {
+    this.#unsent = [];
+  }
+
+  /** Asks the runner for what follows the last event known here: a frame that could not be taken has arrived, as far as it knows. */
+  askAgain(generation: number): void {
     const socket = this.#socket();
-    if (socket) this.#send(socket, { t: "command", seq, command });
+    if (socket) this.#send(socket, { t: "resend", from: this.#log.received(generation) + 1 });
   }
 
   /** Takes back what was not delivered for a turn that is over. */
   drop(turn: number): void {
     this.#ctx.storage.sql.exec("DELETE FROM commands WHERE command ->> 'turn' = ? AND command ->> 'do' <> 'stop'", turn);
+    this.#unsent = this.#unsent.filter(({ command }) => command.turn !== turn || command.do === "stop");
   }
 
   /** Tells the runner how browsers reach the gateway. */

@@ -77,6 +77,8 @@ type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never;
 export type Runner = {
   say(...items: Without<RunnerEvent, "at">[]): void;
   commands: Command[];
+  /** The commands' numbers. */
+  seqs: number[];
   close(): void;
 };
 
@@ -94,24 +96,30 @@ export async function connectRunner(self: World, session: string): Promise<Runne
   const socket = answer.webSocket;
   if (!socket) throw new Error("no socket");
   const commands: Command[] = [];
+  const seqs: number[] = [];
   let welcomed = false;
+  const items: RunnerEvent[] = [];
+  const send = (first: number) => socket.send(JSON.stringify({ t: "events", first, items: items.slice(first - 1) }));
   socket.addEventListener("message", ({ data }) => {
     const frame = ToRunner.parse(JSON.parse(data as string));
     if (frame.t === "welcome") welcomed = true;
+    if (frame.t === "resend") send(frame.from);
     if (frame.t === "command") {
       commands.push(frame.command);
+      seqs.push(frame.seq);
       socket.send(JSON.stringify({ t: "ack", commands: frame.seq }));
     }
   });
   socket.accept();
   socket.send(JSON.stringify({ t: "hello", protocol: 1, generation: config.generation, commands: 0 }));
   await vi.waitFor(() => expect(welcomed).toBe(true));
-  let said = 0;
   return {
     commands,
-    say(...items) {
-      socket.send(JSON.stringify({ t: "events", first: said + 1, items: items.map((item) => ({ at: Date.now(), ...item })) }));
-      said += items.length;
+    seqs,
+    say(...more) {
+      const first = items.length + 1;
+      items.push(...more.map((item) => ({ at: Date.now(), ...item })));
+      send(first);
     },
     close: () => socket.close(1000),
   };
