@@ -102,7 +102,7 @@ async function resume(stand: Stand, { place }: Session): Promise<void> {
   const url = `${stand.errand.url.replace("http", "ws")}/api/sessions/${place.id}/events`;
   const { n } = (await (await fetch(`${stand.errand.url}/api/sessions/${place.id}`)).json()) as { n: number };
   for (let index = 0; index < RESUMES; index += 1) {
-    const socket = await freshSocket(`${url}?after=${n - BEHIND}`, {}, (frame) => frame.includes('"events"'));
+    const socket = await freshSocket(`${url}?after=${n - BEHIND}`, { until: (frame) => frame.includes('"events"') });
     socket.terminate();
   }
 }

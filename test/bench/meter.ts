@@ -4,6 +4,8 @@ export type Meter = {
   rows: Record<string, number>;
   /** When the alarm is due on the set clock, ms since 1970; null: none is set. */
   alarm: number | null;
+  /** When something is next due on the set clock, a timer in memory or the alarm; null: nothing is. */
+  due: number | null;
   /** Frames handled by objects so far. */
   frames: number;
 };

@@ -1,6 +1,6 @@
 /**
  * Rows written by a ten-minute turn, as they are billed. The turn runs at its own pace on a clock that the benchmark
- * sets: every alarm fires when it is due on that clock, so that edits of the living message are as many as in real time.
+ * sets: every timer and alarm fires when it is due on that clock, so that edits of the living message are as many as in real time.
  */
 
 import { renderSlack } from "../../bots/slack/render.ts";
@@ -28,10 +28,10 @@ export async function rows(bundles: Bundles): Promise<Measurement[]> {
     runner.events([{ type: "turn.accepted", at: start, turn: 2 }]);
     const frames = longTurn(2, start);
     for (const frame of frames) {
-      await alarmsUntil(stand, place, frame.at);
+      await dueUntil(stand, place, frame.at);
       await sent(stand, place, runner, frame.items, frame.at);
     }
-    await alarmsUntil(stand, place, start + TURN_MS + 30_000);
+    await dueUntil(stand, place, start + TURN_MS + 30_000);
     const after = await stand.tick(place, start + TURN_MS + 30_000);
     const parts = Object.fromEntries(
       Object.entries(after.rows).map(([table, count]) => [`rows: ${table}`, count - (rowsBefore[table] ?? 0)]),
@@ -65,12 +65,12 @@ export async function rows(bundles: Bundles): Promise<Measurement[]> {
   }
 }
 
-/** Lets every alarm due by then fire at its own time. */
-async function alarmsUntil(stand: Stand, place: Place, time: number): Promise<void> {
+/** Lets every timer and alarm due by then fire at its own time. */
+async function dueUntil(stand: Stand, place: Place, time: number): Promise<void> {
   let meter = await stand.tick(place, null);
-  for (let rounds = 0; meter.alarm !== null && meter.alarm <= time; rounds += 1) {
-    if (rounds > 1_000) throw new Error("alarms without end");
-    meter = await stand.tick(place, meter.alarm);
+  for (let rounds = 0; meter.due !== null && meter.due <= time; rounds += 1) {
+    if (rounds > 1_000) throw new Error("timers without end");
+    meter = await stand.tick(place, meter.due);
   }
   await stand.tick(place, time);
 }

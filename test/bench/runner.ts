@@ -14,6 +14,8 @@ export class Runner {
   readonly prompts: number[] = [];
   #commands = 0;
   #welcome = false;
+  /** What the SessionAgent said instead of going on. */
+  #refused: string | undefined;
   #wake: () => void = () => undefined;
 
   private constructor(socket: WebSocket) {
@@ -21,10 +23,10 @@ export class Runner {
     socket.on("message", (data) => this.#hear(JSON.parse(String(data)) as ToRunner));
   }
 
-  /** Connects as the runner of the first generation and greets. Waits while the sandbox is not wanted yet (409). */
+  /** Connects as the runner of the first generation does, without compression, and greets. Waits while the sandbox is not wanted yet (409). */
   static async connect(origin: string, session: string, token: string): Promise<Runner> {
     const url = `${origin.replace("http", "ws")}/sandbox/${session}/runner?generation=1`;
-    const runner = new Runner(await freshSocket(url, { authorization: `Bearer ${token}` }));
+    const runner = new Runner(await freshSocket(url, { headers: { authorization: `Bearer ${token}` }, compress: false }));
     runner.#send({ t: "hello", protocol: RUNNER_PROTOCOL, generation: 1, commands: 0 });
     await runner.until(() => runner.#welcome);
     return runner;
@@ -44,7 +46,7 @@ export class Runner {
       this.#commands = frame.seq;
       if (frame.command.do === "prompt") this.prompts.push(frame.command.turn);
       this.#send({ t: "ack", commands: this.#commands });
-    } else if (frame.t === "resend" || frame.t === "bye") throw new Error(`the SessionAgent said ${JSON.stringify(frame)}`);
+    } else if (frame.t === "resend" || frame.t === "bye") this.#refused = JSON.stringify(frame);
     this.#wake();
   }
 
@@ -58,6 +60,7 @@ export class Runner {
   async until(true_: () => boolean): Promise<void> {
     const late = Date.now() + 30_000;
     while (!true_()) {
+      if (this.#refused !== undefined) throw new Error(`the SessionAgent said ${this.#refused}`);
       if (Date.now() > late) throw new Error("the SessionAgent did not answer the runner within 30 s");
       await new Promise<void>((done) => {
         const timer = setTimeout(done, 1_000);

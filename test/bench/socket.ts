@@ -2,17 +2,18 @@
 import WebSocket from "ws";
 
 /**
- * An open socket; with `until`, one that has heard a frame of which it is true. A refusal other than 409 and 404 (not yet wanted, not yet there) is an error; those are tried again for 10 s.
+ * An open socket, compressing as browsers do unless told not to; with `until`, one that has heard a frame of which it is
+ * true. A refusal other than 409 and 404 (not yet wanted, not yet there) is an error; those are tried again for 10 s.
  */
 export async function freshSocket(
   url: string,
-  headers: Record<string, string> = {},
-  until?: (frame: string) => boolean,
+  options: { headers?: Record<string, string>; compress?: boolean; until?: (frame: string) => boolean } = {},
 ): Promise<WebSocket> {
   const late = Date.now() + 10_000;
   for (;;) {
-    const socket = new WebSocket(url, { headers, perMessageDeflate: false });
+    const socket = new WebSocket(url, { headers: options.headers ?? {}, perMessageDeflate: options.compress ?? true });
     const status = await new Promise<number>((done, fail) => {
+      const { until } = options;
       if (until) socket.on("message", (data) => until(String(data)) && done(101));
       else socket.once("open", () => done(101));
       socket.once("unexpected-response", (request, response) => {

@@ -1,13 +1,21 @@
 /**
- * What errand is measured against: a Worker of one Hono route that answers at once, a WebSocket echo, and the least
+ * What errand is measured against: a Worker of one Hono route that answers at once, a WebSocket echo by it and by an object, and the least
  * that could take a delivery safely: check the signature, call one object, write one row.
  */
 import { DurableObject } from "cloudflare:workers";
 import { Hono } from "hono";
 
-type Env = { FLOOR: { getByName(name: string): { take(id: string, body: string): Promise<boolean> } }; SLACK_SIGNING_SECRET: string };
+type Env = {
+  FLOOR: { getByName(name: string): { take(id: string, body: string): Promise<boolean>; fetch(request: Request): Promise<Response> } };
+  SLACK_SIGNING_SECRET: string;
+};
 
-/** An object that stores each delivery once. */
+const upgraded = (client: WorkerSocket) => {
+  const answer: ResponseInit & { webSocket: WorkerSocket } = { status: 101, webSocket: client };
+  return new Response(null, answer);
+};
+
+/** An object that stores each delivery once, and says back what it hears. */
 export class Floor extends DurableObject {
   constructor(ctx: DurableObjectState, env: unknown) {
     super(ctx, env);
@@ -19,6 +27,16 @@ export class Floor extends DurableObject {
       this.ctx.storage.sql.exec("INSERT INTO inbox (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", id, body).toArray()
         .length > 0
     );
+  }
+
+  fetch(): Response {
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    return upgraded(client);
+  }
+
+  webSocketMessage(socket: WorkerSocket, text: string): void {
+    socket.send(text);
   }
 }
 
@@ -41,8 +59,9 @@ app.get("/echo", () => {
   server.accept();
   server.addEventListener("message", ({ data }) => server.send(data));
   server.addEventListener("close", () => server.close());
-  const upgraded: ResponseInit & { webSocket: WorkerSocket } = { status: 101, webSocket: client };
-  return new Response(null, upgraded);
+  return upgraded(client);
 });
+
+app.get("/echo/object", (c) => c.env.FLOOR.getByName("echo").fetch(c.req.raw));
 
 export default app;

@@ -5,7 +5,7 @@
 import worker, { RateBudget, SessionAgent } from "errand-bundle";
 import type { Meter } from "../meter.ts";
 
-const meter: Meter = { rows: {}, alarm: null, frames: 0 };
+const meter: Meter = { rows: {}, alarm: null, due: null, frames: 0 };
 const count = (what: string, rows: number) => {
   if (rows > 0) meter.rows[what] = (meter.rows[what] ?? 0) + rows;
 };
@@ -13,6 +13,42 @@ const count = (what: string, rows: number) => {
 let now: number | null = null;
 const realNow = Date.now;
 Date.now = () => now ?? realNow();
+
+/** Timers in memory, while the clock is set: they fire on it and not before. */
+const timers = new Map<number, { at: number; fire: () => void }>();
+const realSetTimeout = globalThis.setTimeout;
+const realClearTimeout = globalThis.clearTimeout;
+let lastTimer = 1_000_000_000;
+Object.assign(globalThis, {
+  setTimeout: (fire: () => void, ms = 0) => {
+    if (now === null) return realSetTimeout(fire, ms);
+    lastTimer += 1;
+    timers.set(lastTimer, { at: now + ms, fire });
+    return lastTimer;
+  },
+  clearTimeout: (handle: number) => {
+    if (!timers.delete(handle)) realClearTimeout(handle);
+  },
+});
+
+/** The earliest thing that is to happen on the set clock: a timer, or the alarm. */
+function nextDue(): { at: number; fire: (agent: { alarm(): void }) => unknown } | undefined {
+  const dues = [...timers].map(([handle, { at, fire }]) => ({
+    at,
+    fire: () => {
+      timers.delete(handle);
+      fire();
+    },
+  }));
+  const alarm = {
+    at: meter.alarm ?? Number.POSITIVE_INFINITY,
+    fire: (agent: { alarm(): void }) => {
+      meter.alarm = null;
+      return agent.alarm();
+    },
+  };
+  return [...dues, alarm].filter(({ at }) => at < Number.POSITIVE_INFINITY).sort((a, b) => a.at - b.at)[0];
+}
 
 /** Work that objects started and did not wait for. */
 const open = new Set<Promise<unknown>>();
@@ -82,15 +118,15 @@ class Metered extends SessionAgent {
     meter.frames += 1;
   }
 
-  /** Sets the clock (null: leaves it), fires the alarm if it is due by then, and waits until everything that started has ended. */
+  /** Sets the clock (null: leaves it), fires timers and the alarm that are due by then, and waits until everything that started has ended. */
   async tick(time: number | null): Promise<Meter> {
     now = time ?? now;
     await settled();
-    while (now !== null && meter.alarm !== null && meter.alarm <= now) {
-      meter.alarm = null;
-      await this.alarm();
+    for (let next = nextDue(); now !== null && next && next.at <= now; next = nextDue()) {
+      await next.fire(this);
       await settled();
     }
+    meter.due = nextDue()?.at ?? null;
     return meter;
   }
 

@@ -25,6 +25,7 @@ declare module "cloudflare:workers" {
 interface DurableObjectState {
   readonly storage: { readonly sql: { exec(query: string, ...params: string[]): { toArray(): unknown[] } } };
   abort(reason: string): void;
+  acceptWebSocket(socket: WorkerSocket): void;
 }
 
 /** The parts of a Worker's WebSocket that are used. */
