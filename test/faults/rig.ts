@@ -211,8 +211,8 @@ export class Backend {
 
 const SIGNING_SECRET = "rig-signing-secret-0123456789abcdef";
 
-/** All of it together. */
-export async function startRig() {
+/** All of it together. `vars` changes settings of the Worker, such as another backend than the scripted one. */
+export async function startRig(vars: (workerUrl: string) => Promise<Record<string, string>> | Record<string, string> = () => ({})) {
   const folder = mkdtempSync(join(tmpdir(), "errand-faults-"));
   const port = await freePort();
   const backend = new Backend();
@@ -246,6 +246,7 @@ export async function startRig() {
       DEFAULT_REPOSITORY: "acme/sample",
       MODEL_NAME: "scripted",
       MODEL_PRICE: '{"input":3,"output":15}',
+      ...(await vars(`http://127.0.0.1:${port}`)),
     },
     onLine: (line) => lines.push(line),
   });
