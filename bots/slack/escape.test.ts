@@ -19,6 +19,7 @@ describe("escaping", () => {
   it("makes one line and inline code", () => {
     expect(line(" a\n\n b ", 10)).toBe("a b");
     expect(plain("a <b> & c\nd", 20)).toBe("a ‹b› & c d");
+    expect(plain("Run `npm test`", 20)).toBe("Run npm test");
     expect(plain("x".repeat(30), 20)).toBe(`${"x".repeat(19)}…`);
     expect(code("a`b<c>", 20)).toBe("`a'b&lt;c&gt;`");
     expect(code("\u200b", 20)).toBe("");

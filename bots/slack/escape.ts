@@ -53,10 +53,10 @@ export function line(text: string, max: number): string {
 
 /**
  * One line for places without markup: titles of plans and tasks, labels of buttons. Whether Slack decodes entities there differs from
- * place to place, so angle brackets become similar signs, which are the same either way.
+ * place to place, so angle brackets become similar signs, which are the same either way. Backticks would be seen, so they go.
  */
 export function plain(text: string, max: number): string {
-  const clean = visible(text).replace(/\s+/g, " ").trim().replaceAll("<", "‹").replaceAll(">", "›");
+  const clean = visible(text).replace(/\s+/g, " ").trim().replaceAll("<", "‹").replaceAll(">", "›").replaceAll("`", "");
   if (clean.length <= max) return clean;
   return `${clean
     .slice(0, max - 1)

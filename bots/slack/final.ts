@@ -61,7 +61,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
   const blocks = [
     section(lead),
     ...body,
-    ...(answer !== "" && turn.state !== "done" ? context(["The agent's last words:"]) : []),
+    ...(answer !== "" && turn.state !== "done" ? context(["What the agent wrote last:"]) : []),
     ...(answer === "" ? silent : answerBlocks(answer, links.session)),
     ...filesChanged(turn),
     ...context([figures.join(" · "), whereabouts(view, turn).join(" · "), ...missingLines(view)]),

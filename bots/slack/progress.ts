@@ -71,12 +71,16 @@ function remarks(turn: TurnView, now: number): string[] {
   return lines;
 }
 
-/** What runs now, where the plan does not say it. */
+/** What runs now, or what ran last, where the tasks do not say it. Steps are counted as in the title of a turn that is over. */
 function step(turn: TurnView): string {
   if (isOver(turn.state) || turn.state === "queued") return "";
-  const at = turn.steps > 0 ? `step ${turn.steps + 1}` : "";
-  const now = turn.plan.length > 0 ? (turn.tools[0]?.title ?? (turn.thinking ? "thinking" : (turn.lastStep ?? ""))) : "";
-  return [at, line(now, 300)].filter((part) => part !== "").join(": ");
+  const tool = turn.tools[0];
+  const planned = turn.plan.length > 0;
+  if (tool)
+    return [turn.steps > 0 ? `step ${turn.steps + 1}` : "", planned ? line(tool.title, 300) : ""].filter((part) => part !== "").join(": ");
+  if (!planned) return "";
+  if (turn.thinking) return "thinking";
+  return turn.lastStep ? `${count(turn.steps, "step")} done, last: ${line(turn.lastStep, 300)}` : "";
 }
 
 /** Renders the living message. The content is the same as long as nothing visible changed. */

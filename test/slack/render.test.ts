@@ -73,6 +73,12 @@ describe("the living message", () => {
     expect(tasks(progress([...first, { type: "thinking", turn: 1, on: true }])).slice(1)).toEqual(["in_progress: Thinking"]);
   });
 
+  it("counts the steps as the title of the turn does when it is over", () => {
+    const ended = { type: "tool.finished", turn: 1, id: "t2", tool: "edit", title: "Edit src/retry.ts", ok: true, ms: 9 } as const;
+    expect(shown(progress([...first, ...planned]))).toContain("step 2: Edit src/retry.ts");
+    expect(shown(progress([...first, ...planned, ended]))).toContain("2 steps done, last: Edit src/retry.ts");
+  });
+
   it("folds a long plan into twelve tasks", () => {
     const items = (done: number, all: number) =>
       Array.from({ length: all }, (_, n) => ({ text: `Step ${n + 1}`, status: n < done ? ("completed" as const) : ("pending" as const) }));
@@ -199,7 +205,7 @@ describe("the final reply", () => {
   it("says what failed and what to do", () => {
     expect(shown(final(failed))).toContain("Failed: The model answered 500 &lt;five&gt; times");
     expect(shown(final(failed))).toContain("*What to do:* Reply to try again.");
-    expect(shown(final(failed))).toContain("The agent's last words:");
+    expect(shown(final(failed))).toContain("What the agent wrote last:");
   });
 
   it("says that it was stopped", () => expect(final(stopped).text).toContain("Stopped. Reply to continue."));
