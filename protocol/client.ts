@@ -34,13 +34,13 @@ export const FromClient = z.discriminatedUnion("t", [
 ]);
 export type FromClient = z.infer<typeof FromClient>;
 
-/** Body of `POST /api/sessions`. `id` makes it safe to send twice: the same id is the same session. */
-export const CreateSession = z.object({
+/** Body of `POST /api/sessions`. `id` makes it safe to send twice: the same id is the same session. An unknown field is a mistake, not left out. */
+export const CreateSession = z.strictObject({
   id: z
     .string()
     .regex(/^[a-z0-9]{8,64}$/, "8 to 64 lower-case letters and digits")
     .optional(),
   text: z.string().trim().min(1, "say what is to be done").max(MAX_PROMPT).optional(),
-  options: Options.optional(),
+  options: z.strictObject(Options.shape).optional(),
 });
 export type CreateSession = z.infer<typeof CreateSession>;

@@ -68,6 +68,8 @@ describe("starting a session", () => {
     ["not JSON", "{", 400, "not_json"],
     ["a bad id", JSON.stringify({ id: "NO", text: "x" }), 400, "invalid"],
     ["too long a text", JSON.stringify({ text: "x".repeat(40_001) }), 400, "invalid"],
+    ["an unknown field", JSON.stringify({ prompt: "x" }), 400, "invalid"],
+    ["an unknown option", JSON.stringify({ text: "x", options: { repo: "a/b" } }), 400, "invalid"],
     ["too long a body", JSON.stringify({ text: "x".repeat(MAX_BODY) }), 413, "too_large"],
   ])("%s", async (_name, body, status, code) => {
     const answer = await ask("/api/sessions", { method: "POST", headers: { "content-type": "application/json" }, body });
