@@ -203,7 +203,8 @@ function ask(turn: Turn, tools: Set<string>, before: Turn[]): Reply {
     const questions = [{ question: "What shall I write into DEMO.md?", header: "DEMO.md", options, multiple: false }];
     return { text: "Before I start, I need to know one thing.", calls: [{ name: "question", args: { questions } }] };
   }
-  const said = /="([^"]*)"/.exec(asked.result ?? "")?.[1] ?? (asked.result ?? "").slice(0, 200);
+  // OpenCode tells the model `… "question"="answer". You can now …`; an answer may have quotes of its own.
+  const said = /="(.*)"(?:\.|$)/s.exec(asked.result ?? "")?.[1] ?? (asked.result ?? "").slice(0, 200);
   if (/nothing/i.test(said)) return answer(`You answered “${said}”, so I left everything as it was.`);
   const wrote = turn.done.find((one) => one.name === "bash");
   if (!wrote) {

@@ -96,6 +96,14 @@ describe("the demonstration", () => {
     expect(demonstrate(asking([user("ask me")], { tools: tools.slice(0, 2) })).calls).toBeUndefined();
   });
 
+  test("takes an answer whole, with its own quotes", () => {
+    const [call] = demonstrate(asking([user("ask me")])).calls ?? [];
+    const told = 'User has answered your questions: "What?"="write "Hi", please". You can now continue with the user\'s answers in mind.';
+    const made = { id: "q", function: { name: "question", arguments: JSON.stringify(call?.args) } };
+    const messages = [user("ask me"), { role: "assistant" as const, content: "", tool_calls: [made] }, tool("q", told)];
+    expect(JSON.stringify(demonstrate(asking(messages)).calls)).toContain("write  Hi , please");
+  });
+
   test("does not run in circles when a tool keeps failing", () => {
     const messages: Message[] = [user("add a version")];
     for (let i = 0; i < 40; i += 1) {
