@@ -9,7 +9,8 @@ import { Options, Person } from "./request.ts";
 export const EVENTS_VERSION = 1;
 
 const turn = z.number().int().positive();
-const at = z.number().int().nonnegative();
+/** Milliseconds since 1970, no later than a JavaScript `Date` can tell. */
+const at = z.number().int().nonnegative().max(8_640_000_000_000_000);
 const short = z.string().max(2_000);
 const long = z.string().max(200_000);
 

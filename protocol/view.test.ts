@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { SessionEvent } from "./events.ts";
-import { answerOf, apply, applyEvent, emptyView, queuedTurns, runningTurn, TURNS_KEPT, type View } from "./view.ts";
+import { RunnerEvent, type SessionEvent } from "./events.ts";
+import { ASKS_A_TURN, answerOf, apply, applyEvent, emptyView, queuedTurns, runningTurn, TURNS_KEPT, type View } from "./view.ts";
 
 const who = { id: "slack:T1:U1", name: "Ada" };
 
@@ -144,8 +144,29 @@ describe("a session", () => {
     expect(view.sandbox.phases).toEqual([{ name: "clone", startedAt: 2, ms: 7, error: "not found" }]);
   });
 
+  it("has a bounded size, whatever a sandbox tells", () => {
+    const many = Array.from({ length: 500 }, (_, index) => index);
+    const view = reduce([
+      ...begun,
+      ...many.map((n): SessionEvent => ({ type: "boot.phase", at: 4, phase: `phase ${n}` })),
+      ...many.map((n): SessionEvent => ({ type: "tool.started", at: 4, turn: 1, id: `t${n}`, tool: "bash", title: "x" })),
+      ...many.map((n): SessionEvent => ({ type: "ask.opened", at: 4, turn: 1, ask: { ...ask, id: `q${n}` } })),
+    ]);
+    expect([view.sandbox.phases.length, first(view).tools.length, first(view).asks.length]).toEqual([50, 50, ASKS_A_TURN]);
+    expect(first(view).tools.at(-1)?.id).toBe("t499");
+  });
+
   it("ignores events of types it does not know", () => {
     const unknown = { type: "from.the.future", at: 1 } as unknown as SessionEvent;
     expect(reduce([unknown])).toEqual({ ...emptyView(), n: 1 });
   });
 });
+
+it.each([
+  [Date.now(), true],
+  [8_640_000_000_000_000, true],
+  // No Date can be made of it, so showing the time would throw.
+  [8_640_000_000_000_001, false],
+])("an event at %d is taken: %s", (at, taken) =>
+  expect(RunnerEvent.safeParse({ type: "ask.closed", at, turn: 1, id: "q1", why: "over" }).success).toBe(taken),
+);

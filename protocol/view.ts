@@ -14,6 +14,11 @@ const TEXT_KEPT = 40_000;
 const STEP_IDS_KEPT = 200;
 /** Text parts kept of one turn: what the agent said between its steps, the last being the answer. */
 const PARTS_KEPT = 12;
+/** Tools that run at once and boot phases, far above what honest work has: the view's size must not depend on who runs in the sandbox. */
+const TOOLS_KEPT = 50;
+const PHASES_KEPT = 50;
+/** Questions and permission asks that one turn may have; further ones are not shown to anyone. */
+export const ASKS_A_TURN = 100;
 
 export type Phase = { name: string; startedAt: number; ms: number | null; error: string | null };
 export type ServiceView = { state: "starting" | "available" | "restarting" | "unavailable"; reason: string | null };
@@ -187,6 +192,7 @@ export function applyEvent(view: View, event: SessionEvent): void {
 function applyPhase(phases: Phase[], event: Extract<SessionEvent, { type: "boot.phase" }>): void {
   let phase = phases.find((candidate) => candidate.name === event.phase);
   if (!phase) {
+    if (phases.length >= PHASES_KEPT) return;
     phase = { name: event.phase, startedAt: event.at, ms: null, error: null };
     phases.push(phase);
   }
@@ -297,7 +303,7 @@ function applyToTurn(turn: TurnView, event: SessionEvent): void {
       return;
     case "tool.started":
       turn.tools = [
-        ...turn.tools.filter((tool) => tool.id !== event.id),
+        ...turn.tools.filter((tool) => tool.id !== event.id).slice(1 - TOOLS_KEPT),
         { id: event.id, title: event.title, tool: event.tool, startedAt: event.at },
       ];
       turn.thinking = false;
@@ -315,7 +321,7 @@ function applyToTurn(turn: TurnView, event: SessionEvent): void {
       turn.plan = event.items;
       return;
     case "ask.opened":
-      if (turn.asks.some((ask) => ask.id === event.ask.id)) return;
+      if (turn.asks.length >= ASKS_A_TURN || turn.asks.some((ask) => ask.id === event.ask.id)) return;
       turn.asks.push({ ...event.ask, state: "open", openedAt: event.at, settledAt: null, by: null, answer: null, expired: false });
       resume(turn);
       return;

@@ -2,8 +2,9 @@
  * What a request or a runner's event means for the session: which turn, ask, command and message come of it. Composes
  * the parts; everything here is synchronous and runs inside one transaction with the input it handles.
  */
-import { type AgentEvent, EVENTS_VERSION, type RunnerEvent } from "../../protocol/events.ts";
+import { type AgentEvent, type Ask, EVENTS_VERSION, type RunnerEvent } from "../../protocol/events.ts";
 import type { Options, Person, Request } from "../../protocol/request.ts";
+import { ASKS_A_TURN } from "../../protocol/view.ts";
 import type { Settings } from "../settings.ts";
 import { type Asks, type OpenAsk, readAnswer } from "./asks.ts";
 import type { Log } from "./log.ts";
@@ -276,23 +277,23 @@ export class Conversation {
   /** What follows from events of the runner that were just stored. */
   follow(event: RunnerEvent): void {
     if (event.type === "turn.finished") this.#over(event.turn);
-    if (event.type === "ask.opened" && this.#turns.running()?.id === event.turn && this.#isOpen(event.turn, event.ask.id)) {
-      this.#asks.add(event.turn, event.ask, event.at);
-      this.#outbox.want({
-        key: this.#key(`ask:${event.ask.id}`),
-        thread: this.#log.view().thread,
-        kind: "ask",
-        turn: event.turn,
-        ref: event.ask.id,
-      });
-    }
+    if (event.type === "ask.opened" && this.#turns.running()?.id === event.turn) this.#ask(event.turn, event.ask, event.at);
     if (event.type === "ask.closed") this.#shut(event.id);
   }
 
-  /** A runner that was started again tells of asks that may be settled. */
-  #isOpen(turn: number, ask: string): boolean {
-    const asks = this.#log.view().turns.find((candidate) => candidate.id === turn)?.asks ?? [];
-    return asks.some((candidate) => candidate.id === ask && candidate.state === "open");
+  /** A runner that was started again tells of asks that may be settled; one beyond the most that a turn may have is declined. */
+  #ask(turn: number, ask: Ask, at: number): void {
+    const shown = this.#log.view().turns.find((candidate) => candidate.id === turn);
+    const known = shown?.asks.find((candidate) => candidate.id === ask.id);
+    if (known?.state === "open") {
+      this.#asks.add(turn, ask, at);
+      this.#outbox.want({ key: this.#key(`ask:${ask.id}`), thread: this.#log.view().thread, kind: "ask", turn, ref: ask.id });
+    }
+    if (known) return;
+    this.#link.command({ do: "answer", turn, ask: ask.id, reject: true });
+    const message = `The agent asked more than ${ASKS_A_TURN} times in this turn; further questions are declined.`;
+    if (!shown?.notices.includes(message))
+      this.#log.append([{ type: "turn.notice", at: this.#ports.now(), turn, code: "too_many_asks", message }]);
   }
 
   /** A turn is over: its messages get their last content, and the outcome its one reply. */

@@ -11,6 +11,9 @@ const SNAPSHOT_EVERY = 500;
 /** The most that is handed to SQLite as one value, in bytes: Cloudflare refuses 2 MB and more, workerd alone does not. */
 const VALUE_LIMIT = 1_900_000;
 
+/** The most that is read at once: what goes to a route or a viewer in one piece has at most 32 MiB, two bytes a character and escapes included. */
+const READ_CHARACTERS = 4_000_000;
+
 export const logTables: Tables = {
   part: "log",
   steps: [
@@ -57,9 +60,16 @@ export class Log {
       yield { n: row.n, event: JSON.parse(row.data) as SessionEvent };
   }
 
-  /** Events after `n`, oldest first. */
+  /** Events after `n`, oldest first: at most `limit` and about `READ_CHARACTERS`, but at least one if there is one. */
   after(n: number, limit: number): NumberedEvent[] {
-    return [...this.#read("SELECT n, data FROM events WHERE n > ? ORDER BY n LIMIT ?", n, limit)];
+    const events: NumberedEvent[] = [];
+    let read = 0;
+    for (const row of this.#sql.exec<{ n: number; data: string }>("SELECT n, data FROM events WHERE n > ? ORDER BY n LIMIT ?", n, limit)) {
+      read += row.data.length;
+      if (read > READ_CHARACTERS && events.length > 0) break;
+      events.push({ n: row.n, event: JSON.parse(row.data) as SessionEvent });
+    }
+    return events;
   }
 
   /** Highest number of a runner event of that generation known here now. */
