@@ -113,6 +113,11 @@ export function withinLimit(text: string): string {
   return text.slice(0, end) + CUT_REMARK;
 }
 
+/** Whether the whole text asks how errand is used. */
+export function saysHelp(text: string): boolean {
+  return text.length <= 10 && /^help[.!?]*$/i.test(text);
+}
+
 /** Whether the whole text is the word that stops a turn. */
 export function saysStop(text: string): boolean {
   return text.length <= 10 && /^stop[.!]*$/i.test(text);

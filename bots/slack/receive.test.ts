@@ -75,6 +75,8 @@ describe("messages that become requests", () => {
       message({ text: "stop", thread_ts: ROOT }),
       { kind: "request", request: { kind: "stop", ...common, thread: `slack:T1:C1:${ROOT}` } },
     ],
+    ["help, by mention", mention({ text: "<@UBOT> Help?" }), request({ text: "" })],
+    ["help as part of a text", mention({ text: "<@UBOT> help the user" }), request({ text: "help the user" })],
     ["stop as part of a text", mention({ text: "<@UBOT> stop the server" }), request({ text: "stop the server" })],
   ];
   it.each(table)("%s", (_name, verdict, expected) => expect(verdict).toEqual(expected));

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { Request } from "../../protocol/request.ts";
 import { threadKey } from "../../protocol/thread.ts";
 import { ACTION, askOfBlock } from "./actions.ts";
-import { mentions, mentionsOthers, plainText, saysStop, takeOptions, withinLimit } from "./heard.ts";
+import { mentions, mentionsOthers, plainText, saysHelp, saysStop, takeOptions, withinLimit } from "./heard.ts";
 
 /** Who we are in the workspace, from `auth.test`. */
 export type Self = { userId: string; botId: string | null };
@@ -135,7 +135,9 @@ function said(envelope: Envelope, event: MessageEvent, self: Self): Verdict {
   const asked = prompt(event, self);
   if (saysStop(asked.text)) return request({ kind: "stop", ...common });
   const contentKey = `slack:${event.channel}:${event.ts}`;
-  return request({ kind: "prompt", ...common, contentKey, ...asked, joins: event.type === "message" && !direct });
+  // A prompt without a text is answered with how errand is used.
+  const text = (event.type === "app_mention" || direct) && saysHelp(asked.text) ? "" : asked.text;
+  return request({ kind: "prompt", ...common, contentKey, ...asked, text, joins: event.type === "message" && !direct });
 }
 
 function changed(envelope: Envelope, event: MessageEvent, self: Self): Verdict {
