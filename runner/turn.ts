@@ -87,7 +87,7 @@ function apply(draft: Draft, input: Input): void {
 function takeEvent(draft: Draft, event: OpenCodeEvent): void {
   const { turn, now } = draft;
   const session = sessionOf(event);
-  if (session !== undefined && turn.tree.has(session)) change(draft, { lastEventAt: now, stuckToldAt: null });
+  if (session !== undefined && turn.tree.has(session)) change(draft, { lastEventAt: awaited(event, now), stuckToldAt: null });
   switch (event.type) {
     case "session.created": {
       const { id, parentID } = event.properties.info;
@@ -236,6 +236,12 @@ function answer(draft: Draft, said: PersonAnswer): void {
     case "permission":
       draft.effects.push({ do: "replyPermission", request: answered.request, reply: answered.reply });
   }
+}
+
+/** From when on silence counts: a model that said when to come back is not silent until then. */
+function awaited(event: OpenCodeEvent, now: number): number {
+  const retry = event.type === "session.status" && event.properties.status.type === "retry" ? event.properties.status : null;
+  return Math.max(now, retry?.next ?? now);
 }
 
 function tick(draft: Draft): void {

@@ -49,7 +49,8 @@ const compact = (n: number) =>
 
 /** `12.3k tokens in (8.0k cached), 1.2k out`. */
 export function tokens(used: Tokens | null): string {
-  if (!used) return "tokens unknown";
+  // A call that broke off reports nothing, which is not the same as having used nothing.
+  if (!used || Object.values(used).every((count) => count === 0)) return "tokens unknown";
   const cached = used.cacheRead > 0 ? ` (${compact(used.cacheRead)} cached)` : "";
   return `${compact(used.input + used.cacheRead + used.cacheWrite)} tokens in${cached}, ${compact(used.output + used.reasoning)} out`;
 }

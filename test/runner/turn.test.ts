@@ -200,4 +200,15 @@ describe("time", () => {
       { outcome: "failed", failure: { code: "stuck" } },
     ]);
   });
+
+  it("does not call a model silent that said when to come back", () => {
+    const status = { type: "retry" as const, attempt: 1, message: "Rate limited", next: minutes(60) };
+    const waiting = step(
+      turn,
+      { type: "event", event: { type: "session.status", properties: { sessionID: "ses_1", status } } },
+      minutes(1),
+    );
+    expect(step(waiting.turn, { type: "tick" }, minutes(59)).events).toEqual([]);
+    expect(of(step(waiting.turn, { type: "tick" }, minutes(70)).events, "turn.notice")).toHaveLength(1);
+  });
 });
