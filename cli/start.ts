@@ -2,9 +2,10 @@
  * `errand start`: everything on this machine. Brings up what no account is set for (a local Slack, a git host, a
  * demonstration model), the sandbox backend and the Worker; keeps them up; ends them all together.
  */
-import { homedir, userInfo } from "node:os";
+import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { partsFolder } from "../sandbox/image/install/folder.mjs";
 import { startWorld, type World } from "../test/world/main.ts";
 import { demonstrationModel, startModel } from "../test/world/model.ts";
 import { startBackend } from "./backend.ts";
@@ -110,7 +111,7 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
     startBackend({
       root,
       data,
-      parts: process.env.ERRAND_PARTS ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "errand/parts"),
+      parts: partsFolder(process.env),
       port: port + PORTS.backend,
       keys: { local: secrets.backendKey },
       worker: origin,
@@ -135,7 +136,7 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
   }
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   say(
-    `errand: running after ${seconds} s. Worker ${origin}, model: ${settings.model.kind === "real" ? settings.model.name : "scripted demonstration (see npm start -- --help for a real one)"}`,
+    `errand: running after ${seconds} s. All sessions: ${origin}, model: ${settings.model.kind === "real" ? settings.model.name : "scripted demonstration (npm start -- --help tells how to set a real one)"}`,
   );
   say(local.world ? `\n  Open ${local.world.page.url} and mention @errand.\n` : "\n  Mention @errand in your Slack.\n");
   say("  Ctrl-C ends everything.");
