@@ -19,8 +19,12 @@ The environment can name real ones:
   ERRAND_REPOSITORY                                        owner/name that is used when nobody names one
   ERRAND_REPOSITORY_BASE_URL                               where owner/name is cloned from (default https://github.com)
   ERRAND_PROVIDER                                          local (bubblewrap), process (no isolation) or auto (default)
-  ERRAND_PARTS                                             folder of the sandbox image's parts
+  ERRAND_PARTS                                             folder for the programs of a sandbox (default: errand/parts in your cache folder)
+  ERRAND_VERBOSE                                           1 prints the logs of all parts
 `;
+
+/** Every variable of errand's own: those that the help tells of. */
+const VARIABLES = new Set(HELP.match(/ERRAND_[A-Z_]+/g));
 
 export type SlackSettings = { kind: "local" } | { kind: "real"; botToken: string; appToken: string; signingSecret: string };
 export type ModelSettings =
@@ -84,6 +88,9 @@ export function readSettings(
     repositoryBaseUrl: text(env.ERRAND_REPOSITORY_BASE_URL),
     remarks,
   };
+  for (const name of Object.keys(env))
+    if (name.startsWith("ERRAND_") && !VARIABLES.has(name))
+      remarks.push(`${name} is set, but errand knows no such setting. See npm start -- --help`);
   if (settings.repository && !/^[\w.-]+\/[\w.-]+$/.test(settings.repository))
     mistakes.push(`ERRAND_REPOSITORY must look like owner/name, not “${settings.repository}”`);
   return mistakes.length > 0 ? { ok: false, mistakes } : { ok: true, settings };
@@ -112,6 +119,8 @@ function readModel(env: Env, mistakes: string[], remarks: string[]): ModelSettin
       remarks.push(
         `${other} is set, but errand sends code only to a model that was chosen for it: set ERRAND_MODEL_URL, ERRAND_MODEL_KEY and ERRAND_MODEL.`,
       );
+    for (const variable of ["ERRAND_MODEL_PRICE", "ERRAND_MODEL_CONTEXT"])
+      if (text(env[variable])) remarks.push(`${variable} is for a model of your own: without ERRAND_MODEL_URL it does nothing.`);
     return { kind: "demonstration" };
   }
   if (!url || !/^https?:\/\//.test(url) || !URL.canParse(url))

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { readSettings } from "./settings.ts";
+
+const read = (env: Record<string, string>, ...argv: string[]) => {
+  const result = readSettings(argv, env);
+  return result.ok === true ? result.settings.remarks : result.ok === "help" ? ["help"] : result.mistakes;
+};
+
+test.each<[Record<string, string>, string[]]>([
+  [{}, []],
+  [{ ERRAND_VERBOSE: "1", ERRAND_PARTS: "/p", ERRAND_PROVIDER: "auto" }, []],
+  [{ ERRAND_MODLE: "x" }, ["ERRAND_MODLE is set, but errand knows no such setting."]],
+  [{ ERRAND_MODEL_PRICE: "{}" }, ["ERRAND_MODEL_PRICE is for a model of your own"]],
+  [{ ERRAND_REPOSITORY: "alone" }, ["ERRAND_REPOSITORY must look like owner/name, not “alone”"]],
+  [{ ERRAND_MODEL: "m" }, ["ERRAND_MODEL_URL must be", "ERRAND_MODEL_KEY must hold"]],
+])("%j is answered", (env, starts) => {
+  const said = read(env);
+  expect(said).toHaveLength(starts.length);
+  said.forEach((line, index) => expect(line).toContain(starts[index] ?? ""));
+});
+
+test("--help wins over what is wrong beside it", () => expect(read({ ERRAND_MODEL: "m" }, "--help")).toEqual(["help"]));
