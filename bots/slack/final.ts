@@ -64,7 +64,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
     ...(answer !== "" && turn.state !== "done" ? context(["What the agent wrote last:"]) : []),
     ...(answer === "" ? silent : answerBlocks(answer, links.session)),
     ...filesChanged(turn),
-    ...context([figures.join(" · "), whereabouts(view, turn).join(" · "), ...missingLines(view)]),
+    ...context([figures.join(" · "), whereabouts(view).join(" · "), ...missingLines(view)]),
     ...actions(`end:${turn.id}:${turn.state}`, buttons(view, turn, links)),
   ];
   return { text: joinText(lead, answer), blocks };

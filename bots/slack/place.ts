@@ -24,11 +24,11 @@ export function repositoryName(repository: string): string {
 }
 
 /** Repository, branch and model, each as code; empty texts where one is not known. */
-export function whereabouts(view: View, turn: TurnView): string[] {
+export function whereabouts(view: View): string[] {
   return [
     view.repository ? code(repositoryName(view.repository), 300) : "no repository",
     view.branch && view.repository ? code(view.branch, 300) : "",
-    code(turn.options.model ?? view.model, 200),
+    code(view.model, 200),
   ].filter((part) => part !== "");
 }
 

@@ -91,7 +91,7 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
   const head: Block =
     tasks.length > 0 ? { type: "plan", title: plain(title, LIMIT.title), tasks } : section(`*${line(title, LIMIT.title)}*`);
   const waiting = turn.state === "queued" && runningTurn(view) ? "It starts when the work before it is done." : "";
-  const where = [...whereabouts(view, turn), step(turn), waiting].filter((part) => part !== "").join(" · ");
+  const where = [...whereabouts(view), step(turn), waiting].filter((part) => part !== "").join(" · ");
   const blocks = [
     head,
     ...writing(turn),

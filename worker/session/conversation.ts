@@ -64,6 +64,8 @@ export class Conversation {
             request.deliveryId,
           );
         if (request.text.trim() === "") return this.#withdraw(turn.id, at);
+        const elsewhere = this.#place(request.options, at);
+        if (elsewhere !== null) return this.#note("other_repository", elsewhere, request.who, turn.id, request.deliveryId);
         this.#turns.replace(turn.id, request.text, request.options);
         this.#log.append([{ type: "turn.replaced", at, turn: turn.id, text: request.text, options: request.options }]);
         return;
@@ -113,6 +115,20 @@ export class Conversation {
     const turn = this.#turns.add({ who: request.who, text, options: request.options, contentKey: request.contentKey });
     this.#outbox.want({ key: this.#key(`turn:${turn}:progress`), thread: this.#log.view().thread, kind: "progress", turn, ref: "" });
     this.#log.append([{ type: "turn.queued", at, turn, who: request.who, text, options: request.options, contentKey: request.contentKey }]);
+    const unused = this.#unused(request.options);
+    if (unused !== null) this.#note("option_not_used", unused, request.who, turn, request.deliveryId);
+  }
+
+  /** What of a request's options changes nothing, and why; null where all are used. */
+  #unused({ branch, model }: Options): string | null {
+    const view = this.#log.view();
+    const lines: string[] = [];
+    if (model !== undefined && model !== view.model) lines.push(`\`model=${model}\` is not used: the model here is \`${view.model}\`.`);
+    if (branch !== undefined && view.base !== null && branch !== view.base && branch !== view.branch) {
+      const began = view.base === "" ? "began empty" : `began at \`${view.base}\``;
+      lines.push(`\`branch=${branch}\` is not used: this thread's workspace ${began}. To begin elsewhere, mention me in a new thread.`);
+    }
+    return lines.length > 0 ? lines.join(" ") : null;
   }
 
   /**

@@ -1,0 +1,63 @@
+/** What a session says about requests that it takes in part or not at all: nothing that a person named is passed over in silence. */
+import { env } from "cloudflare:workers";
+import { beforeEach, expect, it, vi } from "vitest";
+import type { Options, Request } from "../../protocol/request.ts";
+import { connectRunner, newSession, type World, world } from "../testing/world.ts";
+
+let outside: World;
+beforeEach(() => {
+  outside = world();
+});
+
+const agent = (id: string) => env.SESSIONS.getByName(id);
+const viewOf = async (id: string) => (await agent(id).snapshot())?.view;
+const notes = async (id: string) =>
+  (await agent(id).eventsAfter(0, 100)).flatMap(({ event }) => (event.type === "note" ? [event.text] : []));
+
+let said = 0;
+/** Says something in the session's thread, as the person who began it. */
+async function say(id: string, request: { kind: "prompt" | "edit"; contentKey: string; text: string; options: Options }): Promise<void> {
+  said += 1;
+  const view = await viewOf(id);
+  if (!view?.who) throw new Error("no session");
+  const base = { deliveryId: `said-${said}`, thread: view.thread, who: view.who, at: 1 };
+  const full: Request =
+    request.kind === "edit" ? { ...base, ...request, kind: "edit" } : { ...base, ...request, kind: "prompt", joins: true };
+  await agent(id).accept(full);
+}
+
+async function begun(): Promise<string> {
+  const id = await newSession();
+  const runner = await connectRunner(outside, id);
+  runner.say({ type: "git.ready", branch: "errand/x", base: "main", commit: "0" }, { type: "turn.accepted", turn: 1 });
+  await vi.waitFor(async () => expect((await viewOf(id))?.base).toBe("main"));
+  return id;
+}
+
+it.each([
+  ["another model", { model: "gpt-9" }, /`model=gpt-9` is not used: the model here is `test-model`/],
+  ["another branch, when the workspace is there", { branch: "dev" }, /`branch=dev` is not used: this thread's workspace began at `main`/],
+])("tells that %s is not used, and takes the prompt", async (_name, options, expected) => {
+  const id = await begun();
+  await say(id, { kind: "prompt", contentKey: "c1", text: "go on", options });
+  expect((await viewOf(id))?.turns.map((turn) => turn.prompt)).toEqual(["add a test", "go on"]);
+  expect(await notes(id)).toEqual([expect.stringMatching(expected)]);
+});
+
+it.each([
+  ["the model there is", { model: "test-model" }],
+  ["the branch it began at", { branch: "main" }],
+  ["the branch it works on", { branch: "errand/x" }],
+])("says nothing of %s", async (_name, options) => {
+  const id = await begun();
+  await say(id, { kind: "prompt", contentKey: "c1", text: "go on", options });
+  expect(await notes(id)).toEqual([]);
+});
+
+it("does not take an edit that names another repository", async () => {
+  const id = await begun();
+  await say(id, { kind: "prompt", contentKey: "c1", text: "second", options: {} });
+  await say(id, { kind: "edit", contentKey: "c1", text: "second, elsewhere", options: { repository: "acme/other" } });
+  expect((await viewOf(id))?.turns[1]?.prompt).toBe("second");
+  expect(await notes(id)).toEqual([expect.stringContaining("Not taken: this thread works on an empty repository")]);
+});
