@@ -16,7 +16,7 @@ test.each<[Record<string, string>, string[]]>([
 ])("%j is answered", (env, starts) => {
   const said = read(env);
   expect(said).toHaveLength(starts.length);
-  said.forEach((line, index) => expect(line).toContain(starts[index] ?? ""));
+  for (const [index, start] of starts.entries()) expect(said[index]).toContain(start);
 });
 
 test("--help wins over what is wrong beside it", () => expect(read({ ERRAND_MODEL: "m" }, "--help")).toEqual(["help"]));
