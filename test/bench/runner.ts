@@ -14,6 +14,8 @@ export class Runner {
   readonly prompts: number[] = [];
   #commands = 0;
   #welcome = false;
+  /** Events not acknowledged yet, oldest first. */
+  readonly #kept: RunnerEvent[] = [];
   /** What the SessionAgent said instead of going on. */
   #refused: string | undefined;
   #wake: () => void = () => undefined;
@@ -41,17 +43,27 @@ export class Runner {
       this.#welcome = true;
       this.sent = frame.received;
       this.acknowledged = frame.received;
-    } else if (frame.t === "ack") this.acknowledged = frame.events;
+    } else if (frame.t === "ack") {
+      this.#kept.splice(0, frame.events - this.acknowledged);
+      this.acknowledged = frame.events;
+    } else if (frame.t === "resend") this.#again(frame.from);
     else if (frame.t === "command") {
       this.#commands = frame.seq;
       if (frame.command.do === "prompt") this.prompts.push(frame.command.turn);
       this.#send({ t: "ack", commands: this.#commands });
-    } else if (frame.t === "resend" || frame.t === "bye") this.#refused = JSON.stringify(frame);
+    } else if (frame.t === "bye") this.#refused = JSON.stringify(frame);
     this.#wake();
+  }
+
+  /** Sends again what may not have arrived. */
+  #again(from: number): void {
+    const items = this.#kept.slice(from - this.acknowledged - 1);
+    if (items.length > 0) this.#send({ t: "events", first: from, items });
   }
 
   /** Sends events in one frame. */
   events(items: RunnerEvent[]): void {
+    this.#kept.push(...items);
     this.#send({ t: "events", first: this.sent + 1, items });
     this.sent += items.length;
   }
