@@ -174,6 +174,12 @@ describe("the server", () => {
     expect((await fetch(`${server.url}/chat/completions`, { method: "POST", body: "{}" })).status).toBe(400);
   });
 
+  test("forgets old requests when they are large", async () => {
+    const { post, server } = await start({ GO: [{ text: "Hello" }] });
+    for (let n = 0; n < 5; n += 1) await (await post(`GO ${n} ${"x".repeat(20_000_000)}`)).text();
+    expect(server.calls.map((call) => call.request.messages.at(-1)?.content?.slice(0, 5))).toEqual(["GO 2 ", "GO 3 ", "GO 4 "]);
+  });
+
   test("wants its key when it has one", async () => {
     const { post } = await start({ GO: [{ text: "Hello" }] }, { key: "k" });
     expect((await post("GO")).status).toBe(401);

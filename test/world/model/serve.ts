@@ -26,6 +26,8 @@ export interface ModelCall {
   ended?: number;
   request: ChatRequest;
   headers: IncomingMessage["headers"];
+  /** Of the request's body. */
+  bytes: number;
   reply?: Reply;
   fault?: ModelFault["kind"];
   /** The other side went away before the end. */
@@ -49,6 +51,8 @@ export interface ModelOptions {
 
 /** The largest request taken, in bytes. */
 const MAX_BODY = 32 * 1024 * 1024;
+/** What the requests in the log may have together, in bytes: a sandbox decides how large its requests are. */
+const LOG_BYTES = 64 * 1024 * 1024;
 
 /** A text in pieces of one or two words, as a model streams it. Together they are the text. Pure. */
 export function pieces(text: string): string[] {
@@ -88,6 +92,7 @@ const wrong = (message: string, type: string) => ({ error: { message, type } });
 export async function startModel(options: ModelOptions) {
   const now = options.now ?? Date.now;
   const calls: ModelCall[] = [];
+  let kept = 0;
   let count = 0;
 
   async function stream(
@@ -146,9 +151,10 @@ export async function startModel(options: ModelOptions) {
     }
     const parsed = ChatRequest.safeParse(body);
     if (!parsed.success) return json(response, 400, wrong(parsed.error.message, "invalid_request_error"));
-    const call: ModelCall = { at: now(), request: parsed.data, headers: request.headers };
+    const call: ModelCall = { at: now(), request: parsed.data, headers: request.headers, bytes: size };
     calls.push(call);
-    if (calls.length > 5_000) calls.shift();
+    kept += size;
+    while (calls.length > 5_000 || kept > LOG_BYTES) kept -= calls.shift()?.bytes ?? 0;
     const gone = new AbortController();
     response.on("close", () => {
       call.ended = now();
@@ -205,7 +211,7 @@ export async function startModel(options: ModelOptions) {
   return {
     /** The base address for an OpenAI-compatible client, with `/v1`. */
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
-    /** Every request so far, oldest first (the last 5,000). */
+    /** Every request so far, oldest first (the last 5,000, and the last 64 MiB). */
     calls,
     stop: () =>
       new Promise<void>((resolve) => {
