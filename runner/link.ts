@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import type { RunnerEvent } from "../protocol/events.ts";
 import type { Command, FromRunner } from "../protocol/runner.ts";
 import { CLOSE_FENCED, COALESCE_MS, PING, PING_EVERY_MS, PONG, RUNNER_PROTOCOL, ToRunner } from "../protocol/runner.ts";
-import { EMPTY, isEmpty, push, safe, seek, take, welcome } from "./replay.ts";
+import { EMPTY, isEmpty, misfit, push, safe, seek, take, welcome } from "./replay.ts";
 
 /** Reconnecting waits up to this, in ms, doubled with each failure up to `RECONNECT_MAX_MS`; a random share of it is taken. */
 const RECONNECT_MIN_MS = 200;
@@ -72,7 +72,10 @@ export function openLink(options: LinkOptions): Link {
   const flush = (): void => {
     flushTimer = null;
     if (!welcomed || socket?.readyState !== WebSocket.OPEN) return;
-    if (socket.bufferedAmount > SOCKET_FULL) return schedule();
+    if (socket.bufferedAmount > SOCKET_FULL) {
+      lastFrameAt = now();
+      return schedule();
+    }
     const taken = take(replay);
     if (taken.frame === null) return;
     replay = taken.replay;
@@ -186,6 +189,8 @@ export function openLink(options: LinkOptions): Link {
   connect();
   return {
     push: (event) => {
+      const why = misfit(event);
+      if (why !== null) return log(`link: an event ${event.type} is not in the protocol and was left out: ${why}`);
       replay = push(replay, event);
       schedule();
     },

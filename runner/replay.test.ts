@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { RunnerEvent } from "../protocol/events.ts";
 import type { Replay } from "./replay.ts";
-import { EMPTY, isEmpty, push, safe, seek, take, welcome } from "./replay.ts";
+import { EMPTY, isEmpty, misfit, push, safe, seek, take, welcome } from "./replay.ts";
 
 const delta = (text: string, part = "p"): RunnerEvent => ({ type: "text.delta", at: 1, turn: 1, part, text });
 const done = (text: string, part = "p"): RunnerEvent => ({ type: "text.done", at: 1, turn: 1, part, text });
@@ -21,6 +21,17 @@ const filled = (...events: RunnerEvent[]) => events.reduce((replay, event) => pu
 const texts = (items: readonly RunnerEvent[] | undefined) =>
   items?.map((event) => ("text" in event ? `${event.type} ${event.text}` : event.type));
 const size = (replay: Replay) => [...replay.numbered, ...replay.queue].reduce((sum, event) => sum + JSON.stringify(event).length + 1, 0);
+
+describe("an event that could never be taken", () => {
+  it.each([
+    ["a count below zero", { type: "turn.finished", at: -1, turn: 1, outcome: "done" } as const, /at/],
+    ["a name that is too long", tool("x".repeat(201)), /id/],
+    ["more than a frame takes", done("\u0001".repeat(200_000)), /1200\d{3} characters/],
+  ])("is told apart: %s", (_name, event, why) => expect(misfit(event)).toMatch(why));
+
+  it("is none of the others", () =>
+    expect([accepted, delta("a"), tool("1"), done("\n".repeat(200_000))].map(misfit)).toEqual([null, null, null, null]));
+});
 
 describe("coalescing", () => {
   it.each([

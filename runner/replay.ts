@@ -6,7 +6,8 @@
  * arrived, so they may only be emptied, never removed, until they are called safe.
  */
 
-import type { RunnerEvent } from "../protocol/events.ts";
+import { z } from "zod";
+import { RunnerEvent } from "../protocol/events.ts";
 import { MAX_FRAME } from "../protocol/runner.ts";
 
 /** The buffer's bound, in characters of JSON: 8 MB, as the runner protocol's notes propose. */
@@ -33,6 +34,17 @@ export const EMPTY: Replay = { first: null, numbered: [], queue: [], cursor: 0, 
 
 /** A frame to send: contiguous events and the number of the first. */
 export type Frame = { first: number; items: RunnerEvent[] };
+
+/**
+ * Why an event could never be taken, or null. One such event would be refused with its frame, and sent again, on every
+ * connection: nothing after it would arrive.
+ */
+export function misfit(event: RunnerEvent): string | null {
+  const parsed = RunnerEvent.safeParse(event);
+  if (!parsed.success) return z.prettifyError(parsed.error);
+  const size = measure(event);
+  return size > MAX_FRAME - FRAME_MARGIN ? `it has ${size} characters, more than a frame takes` : null;
+}
 
 /**
  * Adds an event. Text deltas are merged with a delta of the same part that directly precedes them in the queue; a

@@ -173,16 +173,16 @@ export function closeAsk(draft: Draft, request: string, why: string): void {
   draft.events.push({ type: "ask.closed", at: draft.now, turn: draft.turn.turn, id: askId(ask), why });
 }
 
-/** The tokens and cost of all steps so far, those of subagents included. */
+/** The tokens and cost of all steps so far, those of subagents included. Some providers' counts, taken apart, go below zero: that counts as none. */
 export function usageOf(turn: Turn): { tokens: Tokens; cost: number | null } {
   const tokens = { input: 0, output: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
   let cost = 0;
   for (const step of turn.steps.values()) {
-    tokens.input += step.tokens.input;
-    tokens.output += step.tokens.output;
-    tokens.reasoning += step.tokens.reasoning;
-    tokens.cacheRead += step.tokens.cache.read;
-    tokens.cacheWrite += step.tokens.cache.write;
+    tokens.input += Math.max(0, step.tokens.input);
+    tokens.output += Math.max(0, step.tokens.output);
+    tokens.reasoning += Math.max(0, step.tokens.reasoning);
+    tokens.cacheRead += Math.max(0, step.tokens.cache.read);
+    tokens.cacheWrite += Math.max(0, step.tokens.cache.write);
     cost += step.cost;
   }
   return { tokens, cost: turn.priced ? cost : null };
