@@ -1,6 +1,6 @@
 /** The reply at the end of a turn. Pure. */
 import type { FileChange } from "../../protocol/events.ts";
-import { answerOf, type TurnView } from "../../protocol/view.ts";
+import { answerOf, type TurnView, type View } from "../../protocol/view.ts";
 import type { Message } from "../surface.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section } from "./blocks.ts";
 import { code, line, markdown, visible, within } from "./escape.ts";
@@ -47,6 +47,12 @@ function outcome(turn: TurnView): { head: string; body: Block[] } {
   return { head: `Failed: ${line(message, 1_500)}`, body: [section(`*What to do:* ${within(action, 2_000)}`)] };
 }
 
+/** Other requests that came while this one was under way stand between it and its reply; then the reply says what it is to. */
+function about(turn: TurnView, view: View): Block[] {
+  const between = view.turns.some((other) => other.id > turn.id && turn.endedAt !== null && other.queuedAt <= turn.endedAt);
+  return between ? context([`To: “${line(turn.prompt, 150)}”`]) : [];
+}
+
 /** Renders the reply: who it is for, what came of it, what it changed and what it cost. */
 export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: TurnView): SlackContent {
   const { view, links } = message;
@@ -60,6 +66,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
   const figures = [took, turn.steps > 0 ? count(turn.steps, "step") : "", ...used].filter((part) => part !== "");
   const blocks = [
     section(lead),
+    ...about(turn, view),
     ...body,
     ...(answer !== "" && turn.state !== "done" ? context(["What the agent wrote last:"]) : []),
     ...(answer === "" ? silent : answerBlocks(answer, links.session)),

@@ -184,6 +184,12 @@ describe("the final reply", () => {
     expect(rendered.blocks.find((block) => block.type === "markdown")?.text).toContain("- `retry()` takes a **clock**");
   });
 
+  it("says what it replies to where another request came between", () => {
+    const other = { type: "turn.queued", turn: 2, who: WHO, text: "And then this", options: {}, contentKey: "slack:C1:2" } as const;
+    expect(shown(final([...first, ...planned, other, ...finished]))).toContain("To: “Fix the flaky retry test”");
+    expect(shown(final([...first, ...planned, ...finished, 1_000, other]))).not.toContain("To:");
+  });
+
   it("says when the cost is not known", () => {
     const tokens = { input: 10, output: 5, reasoning: 0, cacheRead: 0, cacheWrite: 0 };
     expect(
