@@ -49,7 +49,7 @@ export function listPage(
           <ul class="sessions">
             {listed.rows.map((row) => (
               <li>
-                <a href={`/s/${row.id}`}>{row.title}</a>
+                <a href={`/s/${row.id}`}>{row.title || "Nothing asked yet"}</a>
                 <span class="quiet">
                   <span class={`pill ${row.state}`}>{row.state}</span> {row.surface} · {row.repository ?? "no repository"} ·{" "}
                   {ago(row.updatedAt, now)}
