@@ -10,7 +10,19 @@ const optional = z
 const origin = optional
   .refine((text) => text === null || URL.canParse(text), "must be an absolute URL")
   .transform((text) => text && new URL(text).origin);
-const price = z.object({ input: z.number(), output: z.number(), cacheRead: z.number().default(0), cacheWrite: z.number().default(0) });
+const price = z.object(
+  { input: z.number(), output: z.number(), cacheRead: z.number().default(0), cacheWrite: z.number().default(0) },
+  'must be JSON such as {"input":3,"output":15}',
+);
+
+/** JSON, or what no schema takes. */
+function parsed(text: string | null): unknown {
+  try {
+    return text === null ? null : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 const Schema = z.object({
   /** The Worker's origin as browsers see it; issuer of grants and start of every link. */
@@ -41,7 +53,7 @@ const Schema = z.object({
   /** Context window in tokens. */
   MODEL_CONTEXT: optional.transform((text) => (text === null ? 128_000 : Number(text))).pipe(z.number().int().positive()),
   /** JSON `{"input":3,"output":15}`, USD per million tokens; empty: the price is not known and no cost is shown. */
-  MODEL_PRICE: optional.transform((text) => (text === null ? null : price.parse(JSON.parse(text)))),
+  MODEL_PRICE: optional.transform(parsed).pipe(price.nullable()),
 });
 export type Settings = z.infer<typeof Schema>;
 

@@ -1,5 +1,5 @@
 /** What a SessionAgent makes of faults of its own: a part that throws loses nothing, and is not called without end. */
-import { runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { connectRunner, newSession, post, type World, world } from "../testing/world.ts";
@@ -74,4 +74,32 @@ it("keeps a request that could not be handled, and handles it once, later", asyn
   await runDurableObjectAlarm(env.SESSIONS.getByName(id));
   expect(kept).toHaveBeenCalled();
   expect((await viewOf(id))?.turns.map((turn) => turn.prompt)).toEqual(["add a test", "kept", "kept too"]);
+});
+
+it("begins a session though the first try to store its request was rolled back, tables and all", async () => {
+  const report = vi.spyOn(console, "log");
+  vi.spyOn(Conversation.prototype, "handle").mockImplementationOnce(fault);
+  const id = await newSession();
+  expect(report.mock.calls.flat().join()).toContain("a fault of ours");
+  const { now } = Date;
+  vi.spyOn(Date, "now").mockImplementation(() => now() + RETRY_MS);
+  await runDurableObjectAlarm(env.SESSIONS.getByName(id));
+  expect((await viewOf(id))?.turns).toMatchObject([{ prompt: "add a test" }]);
+});
+
+it("says in the thread that a request was given up, even the one that would have begun the session", async () => {
+  const agent = env.SESSIONS.getByName("b".repeat(26));
+  vi.spyOn(Conversation.prototype, "handle").mockImplementation(fault);
+  const thread = "slack:T1:C1:1700000000.000100";
+  const base = { deliveryId: "d1", contentKey: "c1", thread, who: { id: "slack:T1:U1" }, at: 1 };
+  await agent.accept({ kind: "prompt", ...base, text: "do it", options: {}, joins: false });
+  const { now } = Date;
+  let later = 0;
+  vi.spyOn(Date, "now").mockImplementation(() => now() + later);
+  const rows = () => runInDurableObject(agent, (_object, { storage }) => storage.sql.exec("SELECT row FROM outbox").toArray());
+  for (let tries = 0; tries < 8 && (await rows()).length === 0; tries += 1) {
+    later += RETRY_MS;
+    await runDurableObjectAlarm(agent);
+  }
+  expect(JSON.parse(String((await rows())[0]?.row))).toMatchObject({ kind: "note", thread, ref: expect.stringContaining("not_handled") });
 });

@@ -89,7 +89,8 @@ export class Conversation {
   giveUp(request: Request): void {
     const text =
       "Something broke on our side and this request could not be handled. Please say it again; the log of the Worker tells more.";
-    this.#note("not_handled", text, request.who, null, request.deliveryId);
+    // The thread of a session that could not even begin is in no log.
+    this.#note("not_handled", text, request.who, null, request.deliveryId, request.thread);
   }
 
   #prompt(request: Extract<Request, { kind: "prompt" }>, at: number): void {
@@ -169,11 +170,11 @@ export class Conversation {
     return `${this.#ports.sessionId()}:${rest}`;
   }
 
-  #note(code: string, text: string, to: Person | null, turn: number | null, cause: string): void {
+  #note(code: string, text: string, to: Person | null, turn: number | null, cause: string, thread = this.#log.view().thread): void {
     this.#log.append([{ type: "note", at: this.#ports.now(), turn, code, text }]);
     this.#outbox.want({
       key: this.#key(`note:${cause}`),
-      thread: this.#log.view().thread,
+      thread,
       kind: "note",
       turn: null,
       ref: JSON.stringify({ code, text, mention: to?.id ?? null }),

@@ -39,8 +39,12 @@ export class Log {
 
   /** Number of the last stored event; 0 before the first. */
   last(): number {
-    this.#last ??= this.#sql.exec<{ n: number | null }>("SELECT max(n) AS n FROM events").one().n ?? 0;
-    return this.#last;
+    if (this.#last !== undefined) return this.#last;
+    const last = this.#sql.exec<{ n: number | null }>("SELECT max(n) AS n FROM events").one().n ?? 0;
+    this.#last = last;
+    // Of a transaction that was rolled back nothing is shown; what was committed before it still is.
+    this.#fresh = this.#fresh.filter(({ n }) => n <= last);
+    return last;
   }
 
   /** The view with everything known, text in progress included. Do not change it. */
@@ -172,6 +176,7 @@ export class Log {
 
   /** The events stored since the last call. */
   fresh(): NumberedEvent[] {
+    if (this.#fresh.length > 0) this.last();
     const fresh = this.#fresh;
     this.#fresh = [];
     return fresh;
@@ -180,7 +185,6 @@ export class Log {
   /** Forgets what memory holds beyond storage, after a transaction was rolled back. */
   forget(): void {
     this.#view = undefined;
-    this.#fresh = [];
     this.#last = undefined;
     this.#stored.clear();
     this.#received.clear();
