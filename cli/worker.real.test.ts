@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -57,4 +57,5 @@ test("the Worker knows its settings, and its sessions are kept in the data folde
   expect(await health.json()).toMatchObject({ ok: true, sessions: true, slack: true });
   const listed = await fetch(`http://127.0.0.1:${port}/api/sessions`);
   expect(await listed.json()).toEqual({ sessions: [] });
+  expect(statSync(join(data, "worker")).mode & 0o077).toBe(0);
 });

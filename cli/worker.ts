@@ -33,7 +33,8 @@ const QUIET = {
 export async function startWorker(options: WorkerOptions): Promise<Child> {
   const { root, data, port } = options;
   const state = join(data, "worker");
-  mkdirSync(state, { recursive: true });
+  // What people and agents said lies here, in files that workerd lets everybody read.
+  mkdirSync(state, { recursive: true, mode: 0o700 });
   const envFile = join(data, "worker.env");
   writeFileSync(
     envFile,
