@@ -3,6 +3,7 @@
  * the rest, with what was typed into it, alone. Without the script the same blocks are the whole page.
  */
 import type { Child } from "hono/jsx";
+import { visible } from "../../bots/slack/escape.ts";
 import type { NumberedEvent } from "../../protocol/events.ts";
 import { type AskView, answerOf, isOver, queuedTurns, type TurnView, type View } from "../../protocol/view.ts";
 import { LINKED_SERVICES, SERVICE_TITLES } from "../routes/services.ts";
@@ -46,7 +47,7 @@ function Files(props: { turn: TurnView }) {
   const { files, filesTotal } = props.turn;
   return (
     <details>
-      <summary>{filesTotal === 1 ? "1 file changed" : `${filesTotal} files changed`}</summary>
+      <summary>{filesTotal === 1 ? "1 file changed on this branch" : `${filesTotal} files changed on this branch`}</summary>
       <ul class="files">
         {files.map((file) => (
           <li>
@@ -60,14 +61,15 @@ function Files(props: { turn: TurnView }) {
   );
 }
 
+/** What is asked is shown without characters that are not seen: a command must read as it will run, in no other direction. */
 function AskBlock(props: { ask: AskView; session: string }) {
   const { ask, session } = props;
   const settled = ask.state !== "open";
   return (
     <>
       <h3>{ask.kind === "permission" ? "The agent asks for permission" : "The agent asks"}</h3>
-      <p>{ask.title}</p>
-      {ask.detail === undefined ? null : <pre>{ask.detail}</pre>}
+      <p>{visible(ask.title)}</p>
+      {ask.detail === undefined ? null : <pre>{visible(ask.detail)}</pre>}
       {settled ? (
         <p class="quiet">
           {ask.answer ?? "closed"}
@@ -81,7 +83,7 @@ function AskBlock(props: { ask: AskView; session: string }) {
           <div class="buttons">
             {ask.choices.map((choice) => (
               <button type="submit" name="choice" value={choice.id} title={choice.description}>
-                {choice.label}
+                {visible(choice.label)}
               </button>
             ))}
           </div>
