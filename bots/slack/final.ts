@@ -23,7 +23,7 @@ function filesChanged(turn: TurnView): Block[] {
     return `${code(file.path, 220)}  +${file.additions} −${file.deletions}${sign ? ` (${sign})` : ""}`;
   });
   if (total > rows.length) rows.push(`and ${count(total - rows.length, "more file")}`);
-  return [section([`*${count(total, "file")} changed*`, ...rows].join("\n"))];
+  return [section([`*${count(total, "file")} changed* on this branch`, ...rows].join("\n"))];
 }
 
 /** The answer as Markdown within what one message takes. What does not within is on the session page. */

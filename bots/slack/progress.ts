@@ -90,7 +90,7 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
   const tasks = tasksOf(view, turn);
   const head: Block =
     tasks.length > 0 ? { type: "plan", title: plain(title, LIMIT.title), tasks } : section(`*${line(title, LIMIT.title)}*`);
-  const waiting = turn.state === "queued" && runningTurn(view) ? "It starts when the work before it is done." : "";
+  const waiting = turn.state === "queued" && runningTurn(view) ? `“${line(turn.prompt, 80)}” starts when the work before it is done.` : "";
   const where = [...whereabouts(view), step(turn), waiting].filter((part) => part !== "").join(" · ");
   const blocks = [
     head,

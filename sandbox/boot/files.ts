@@ -32,6 +32,10 @@ set -g set-titles off
 set -sg escape-time 10
 `;
 
+/** A prompt that says where one is: the folder and the branch. Only interactive shells read it. */
+const BASHRC = `PS1='\\[\\e[36m\\]\\w\\[\\e[0m\\]$(git branch --show-current 2>/dev/null | sed "s/.*/ (&)/") \\$ '
+`;
+
 /** Folders that must exist, by the place each has in the configuration. */
 export function bootFolders(config: InsideConfig): string[] {
   const { home, run, workspace } = config.paths;
@@ -59,6 +63,8 @@ export function bootFiles(config: InsideConfig, rules: string): BootFile[] {
     ...noInstall(join(run, "opencode"), false),
     ...noInstall(join(home, ".config", "opencode"), true),
     { path: join(run, "tmux.conf"), text: TMUX, seed: false },
+    { path: join(home, ".bashrc"), text: BASHRC, seed: true },
+    { path: join(home, ".bash_profile"), text: ". ~/.bashrc\n", seed: true },
     {
       path: join(home, ".local", "share", "code-server", "User", "settings.json"),
       text: JSON.stringify(VSCODE_SETTINGS, null, 2),

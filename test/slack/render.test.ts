@@ -179,7 +179,7 @@ describe("the final reply", () => {
     expect(shown(rendered).match(/<@/g)).toHaveLength(1);
     expect(rendered.text.match(/<@/g)).toHaveLength(1);
     expect(rendered.text).toContain("The retry test no longer depends on real time.");
-    expect(shown(rendered)).toContain("*2 files changed*\\n`src/retry.ts`  +12 −4\\n`src/clock.ts`  +20 −0 (new)");
+    expect(shown(rendered)).toContain("*2 files changed* on this branch\\n`src/retry.ts`  +12 −4\\n`src/clock.ts`  +20 −0 (new)");
     expect(shown(rendered)).toContain("2m 09s · 2 steps · 20.3k tokens in (8.0k cached), 1.5k out · $0.0123");
     expect(rendered.blocks.find((block) => block.type === "markdown")?.text).toContain("- `retry()` takes a **clock**");
   });

@@ -98,7 +98,7 @@ describe("editDue", () => {
   it("keeps the gap for a change of state", () => expect(editDue(sent, turn(), 10_500, true)).toBe(10_000 + EDIT_GAP_MS));
   it("waits for more text", () => expect(editDue(sent, turn(), 11_000, false)).toBe(16_000));
   it("beats without a change", () => expect(editDue(sent, turn(), undefined, false)).toBe(10_000 + HEARTBEAT_MS));
-  it("sends the last content soon", () => expect(editDue({ ...sent, frozen: "y" }, turn(), undefined, false)).toBe(13_000));
+  it("sends the last content soon", () => expect(editDue({ ...sent, frozen: "y" }, turn(), undefined, false)).toBe(11_000));
   it("leaves a finished turn alone", () => expect(editDue(sent, { ...turn(), state: "done" }, undefined, false)).toBeUndefined());
 });
 

@@ -31,6 +31,8 @@ export type Row = {
 
 /** Smallest time between two edits of one message, in ms (Slack's own guidance: about every 3 s). */
 export const EDIT_GAP_MS = 3_000;
+/** The same before its last edit, in ms. */
+export const LAST_EDIT_GAP_MS = 1_000;
 /** A running turn's message is looked at again after this time even without an event, for its clock. */
 export const HEARTBEAT_MS = 60_000;
 /** Longest wait between two tries, in ms. */
@@ -59,7 +61,8 @@ export function urgency(view: View, turn: TurnView): string {
  */
 export function editDue(row: Row, turn: TurnView, changedAt: number | undefined, urgent: boolean): number | undefined {
   if (row.sent === null) return row.due;
-  const gap = Math.max(row.due, row.sentAt + EDIT_GAP_MS);
+  // Beside an outcome that stands in the thread already, a message that still works is wrong: the last edit waits less.
+  const gap = Math.max(row.due, row.sentAt + (row.frozen === null ? EDIT_GAP_MS : LAST_EDIT_GAP_MS));
   if (urgent || row.frozen !== null) return gap;
   if (changedAt !== undefined) return Math.max(gap, changedAt + trailingMs(changedAt - (turn.startedAt ?? turn.queuedAt)));
   return isOver(turn.state) || turn.state === "queued" ? undefined : Math.max(gap, row.sentAt + HEARTBEAT_MS);
