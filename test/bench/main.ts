@@ -94,7 +94,7 @@ async function main(): Promise<number> {
   }
   say("");
   for (const line of table(taken)) say(line);
-  for (const { name, why } of failures) say(`${name}: could not be measured: ${why}`);
+  for (const { name, why } of failures) say(`${name}: could not be measured: ${why.split("\n")[0]}`);
   const folder = resolve(import.meta.dirname, "../../artefacts");
   mkdirSync(folder, { recursive: true });
   const machine = { node: process.version, cpus: availableParallelism(), load: loadavg().map((each) => Number(each.toFixed(1))) };
