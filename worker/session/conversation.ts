@@ -82,6 +82,9 @@ export class Conversation {
         if (!open) return this.#note("ask_settled", "That was settled already.", request.who, null, request.deliveryId);
         return this.#answer(open, request.who, request, request.deliveryId, at);
       }
+      default:
+        // A kind of request that is taken but not handled would be passed over in silence.
+        request satisfies never;
     }
   }
 
