@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,6 +55,16 @@ beforeEach(() => {
 afterEach(() => rmSync(data, { recursive: true }));
 
 describe("generations", () => {
+  it("starts the next one although what the last one left can't be removed", async () => {
+    const provider = make();
+    await provider.ensure(body(1));
+    // Deeper than the longest path there may be.
+    const deep = "cd $1 && for level in $(seq 60); do mkdir $2 && cd -P $2 || exit 1; done";
+    execFileSync("bash", ["-c", deep, "bash", join(data, "sandboxes", S, "run-1"), "d".repeat(200)], { stdio: "ignore" });
+    expect(await provider.ensure(body(2))).toMatchObject({ ok: true, view: { generation: 2 } });
+    execFileSync("rm", ["-rf", join(data, "sandboxes")]);
+  });
+
   it("starts a generation once, however often and at once it is asked for", async () => {
     const provider = make();
     const results = await Promise.all(Array.from({ length: 5 }, () => provider.ensure(body(1))));

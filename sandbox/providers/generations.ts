@@ -96,8 +96,10 @@ export function generations(options: {
     const own = folder(session);
     const folders = { home: join(own, "home"), work: join(own, "work"), run: join(own, `run-${generation}`), log: join(own, "log") };
     await Promise.all([folders.home, folders.work].map((path) => mkdir(path, { recursive: true })));
-    // Nothing of an earlier generation may be found by a later one: not its sockets, not its configuration.
-    for (const name of await readdir(own)) if (name.startsWith("run-")) await rm(join(own, name), { recursive: true, force: true });
+    // A sandbox sees its own generation's folder only. One of an earlier generation that can't be removed (a sandbox can make trees that
+    // are too deep for it) costs its space, not the session.
+    for (const name of await readdir(own))
+      if (name.startsWith("run-")) await rm(join(own, name), { recursive: true, force: true }).catch(() => undefined);
     await mkdir(folders.run, { mode: 0o700 });
     const meta: Meta = { deployment: body.deployment, generation, createdAt: options.now(), finished: null };
     await writeMeta(session, meta);
