@@ -1,27 +1,10 @@
 /** What `errand start` is to do, from its arguments and the environment, checked at once so that every mistake is named. */
-import { resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-export const HELP = `errand: mention it in chat; a coding agent does the work in its own sandbox.
-
-  npm start                      run everything on this machine
-  npm start -- --port 9000       the Worker's port; the five after it are used too (default 8787)
-  npm start -- --data DIR        the one folder in which everything is kept (default .errand)
-  npm start -- --help            this text
-
-Without any account a local Slack, a git host with a sample repository and a demonstration model are started too.
-
-The environment can name real ones:
-  SLACK_BOT_TOKEN, SLACK_APP_TOKEN, SLACK_SIGNING_SECRET   a real Slack, by Socket Mode
-  ERRAND_MODEL_URL, ERRAND_MODEL_KEY, ERRAND_MODEL         an OpenAI-compatible model: base URL (…/v1), key, model name
-  ERRAND_MODEL_PRICE                                       JSON such as {"input":3,"output":15}, USD per million tokens
-  ERRAND_MODEL_CONTEXT                                     its context window in tokens (default 128000)
-  ERRAND_REPOSITORY                                        owner/name that is used when nobody names one
-  ERRAND_REPOSITORY_BASE_URL                               where owner/name is cloned from (default https://github.com)
-  ERRAND_PROVIDER                                          local (bubblewrap), process (no isolation) or auto (default)
-  ERRAND_PARTS                                             folder for the programs of a sandbox (default: errand/parts in your cache folder)
-  ERRAND_VERBOSE                                           1 prints the logs of all parts
-`;
+/** What `npm start -- --help` says; a file of its own, since it is read before anything is installed. */
+export const HELP = readFileSync(join(import.meta.dirname, "help.txt"), "utf8");
 
 /** Every variable of errand's own: those that the help tells of. */
 const VARIABLES = new Set(HELP.match(/ERRAND_[A-Z_]+/g));

@@ -44,14 +44,16 @@ export async function start(argv: string[]): Promise<number> {
     return 1;
   }
   const stopped = new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.on(signal, () => {
+    // `disconnect`: what started this process is gone without a word.
+    for (const cause of ["SIGINT", "SIGTERM", "SIGHUP", "disconnect"]) {
+      process.on(cause, () => {
         if (running.ending) return;
         running.ending = true;
         say("\nerrand: ending …");
         resolve();
       });
     }
+    process.channel?.unref();
   });
   try {
     const began = Date.now();
