@@ -12,7 +12,7 @@ if (!port || !state || !envFile) throw new Error("needs a port, a state folder a
 const worker = await unstable_startWorker({
   config: join(resolve(import.meta.dirname, ".."), "wrangler.jsonc"),
   envFiles: [envFile],
-  dev: { server: { hostname: "127.0.0.1", port: Number(port) }, inspector: false, persist: state, watch: false, logLevel: "info" },
+  dev: { server: { hostname: "127.0.0.1", port: Number(port) }, inspector: false, persist: state, watch: false, logLevel: "log" },
 });
 for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(name, () => void worker.dispose().then(() => process.exit(0)));
 await worker.ready;

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Child } from "./processes.ts";
 import { startWorker } from "./worker.ts";
 
@@ -20,7 +21,14 @@ beforeAll(async () => {
     GRANT_KEY: "{}",
     BACKEND_KEY: "a:b",
   };
-  const vars = { ...secrets, MODEL_KEY: "m", PUBLIC_ORIGIN: `http://127.0.0.1:${port}`, LOCAL_OWNER: "ada" };
+  // Nothing listens there: what the Worker then logs is looked for below.
+  const vars = {
+    ...secrets,
+    SLACK_API_URL: "http://127.0.0.1:1/api/",
+    MODEL_KEY: "m",
+    PUBLIC_ORIGIN: `http://127.0.0.1:${port}`,
+    LOCAL_OWNER: "ada",
+  };
   worker = await startWorker({ root, data, port, vars, onLine: (line) => lines.push(line) });
 }, 120_000);
 afterAll(async () => {
@@ -58,4 +66,18 @@ test("the Worker knows its settings, and its sessions are kept in the data folde
   const listed = await fetch(`http://127.0.0.1:${port}/api/sessions`);
   expect(await listed.json()).toEqual({ sessions: [] });
   expect(statSync(join(data, "worker")).mode & 0o077).toBe(0);
+});
+
+test("what the Worker logs is heard", async () => {
+  const time = String(Math.floor(Date.now() / 1000));
+  const body = JSON.stringify({ type: "event_callback", team_id: "T1", event_id: "Ev1", event: { type: "message" } });
+  const signature = createHmac("sha256", "s").update(`v0:${time}:${body}`).digest("hex");
+  const headers = {
+    "content-type": "application/json",
+    "x-slack-request-timestamp": time,
+    "x-slack-signature": `v0=${signature}`,
+  };
+  const answer = await fetch(`http://127.0.0.1:${port}/slack/events`, { method: "POST", headers, body });
+  expect(answer.status).toBe(500);
+  await vi.waitFor(() => expect(lines.join("\n")).toContain('"id":"Ev1"'));
 });
