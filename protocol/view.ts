@@ -68,6 +68,8 @@ export type TurnView = {
 
 export type SandboxView = {
   generation: number;
+  /** Number of the event that began this generation: its own events come after it. */
+  n: number;
   state: "none" | "starting" | "connected" | "ready" | "lost";
   startedAt: number | null;
   readyMs: number | null;
@@ -105,7 +107,7 @@ export function emptyView(): View {
     base: null,
     branch: "",
     model: "",
-    sandbox: { generation: 0, state: "none", startedAt: null, readyMs: null, phases: [], services: {}, failure: null },
+    sandbox: { generation: 0, n: 0, state: "none", startedAt: null, readyMs: null, phases: [], services: {}, failure: null },
     turns: [],
   };
 }
@@ -128,6 +130,7 @@ export function answerOf(turn: TurnView): string {
 export function apply(view: View, { n, event }: NumberedEvent): View {
   view.n = Math.max(view.n, n);
   applyEvent(view, event);
+  if (event.type === "sandbox.wanted") view.sandbox.n = n;
   return view;
 }
 

@@ -258,8 +258,10 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       this.#show([]);
     });
     this.#restUntil = done ? 0 : now + AFTER_ERROR_MS;
+    // What is due goes out first: the alarm then stands where the next thing is due.
+    const pumped = this.#outbox.pump();
     this.#arm();
-    this.ctx.waitUntil(this.#outbox.pump().then(() => this.#arm()));
+    this.ctx.waitUntil(pumped.then(() => this.#arm()));
   }
 
   /** Tries again what could not be handled. In the end that is said, not lost. */

@@ -27,14 +27,22 @@ export const LIMITS: Record<string, Limit> = {
 /** Share of a bucket that must be left over for a permit of that priority. */
 const RESERVE: Record<Priority, number> = { ask: 0, final: 0, note: 0.1, receipt: 0.1, state: 0.25, heartbeat: 0.5 };
 
-export type Bucket = { tokens: number; at: number };
+/** `slot`: the latest time that a refused permit was told to come back at, so that the next is told a later one. */
+export type Bucket = { tokens: number; at: number; slot: number };
+
+/** Nobody is told to wait longer than this, in ms: what it waits for may change meanwhile. */
+const LONGEST_WAIT_MS = 60_000;
 
 /** The bucket now, and how long to wait (0: a token was taken). Pure. */
 export function draw(bucket: Bucket | undefined, limit: Limit, priority: Priority, now: number): { bucket: Bucket; waitMs: number } {
   const perMs = limit.perMinute / 60_000;
-  const before = bucket ?? { tokens: Math.max(1, limit.burst / 2), at: now };
+  const before = bucket ?? { tokens: Math.max(1, limit.burst / 2), at: now, slot: 0 };
   const tokens = Math.min(limit.burst, before.tokens + Math.max(0, now - before.at) * perMs);
   const needed = 1 + RESERVE[priority] * (limit.burst - 1);
-  if (tokens >= needed) return { bucket: { tokens: tokens - 1, at: now }, waitMs: 0 };
-  return { bucket: { tokens, at: now }, waitMs: Math.ceil((needed - tokens) / perMs) };
+  if (tokens >= needed) return { bucket: { tokens: tokens - 1, at: now, slot: before.slot }, waitMs: 0 };
+  const own = now + Math.ceil((needed - tokens) / perMs);
+  // What must not wait is not put behind progress; the others come back one after another, not all at once.
+  const behind = RESERVE[priority] > 0 && before.slot > now ? before.slot + Math.ceil(1 / perMs) : 0;
+  const slot = Math.min(Math.max(own, behind), now + LONGEST_WAIT_MS);
+  return { bucket: { tokens, at: now, slot: RESERVE[priority] === 0 ? before.slot : slot }, waitMs: slot - now };
 }

@@ -85,9 +85,11 @@ export class Log {
   stored(generation: number): number {
     const known = this.#stored.get(generation);
     if (known !== undefined) return known;
-    // Read backwards from the newest event: the generation's last one is near the end.
+    // The generation's events come after the one that began it: older ones are not read for it.
+    const { sandbox } = this.view();
+    const from = sandbox.generation === generation ? sandbox.n : 0;
     const row = this.#sql
-      .exec<{ seq: number }>("SELECT seq FROM events WHERE generation = ? ORDER BY n DESC LIMIT 1", generation)
+      .exec<{ seq: number }>("SELECT seq FROM events WHERE n > ? AND generation = ? ORDER BY n DESC LIMIT 1", from, generation)
       .toArray()[0];
     const seq = row?.seq ?? 0;
     this.#stored.set(generation, seq);

@@ -6,8 +6,8 @@
 
 /** No alarm is set further away than this, in ms: a clock that jumped cannot park work for years. */
 const FURTHEST_MS = 24 * 3600_000;
-/** Due times nearer than this, in ms, may be left to a timer in memory. */
-const NEAR_MS = 60_000;
+/** Due times nearer than this, in ms, may be left to a timer in memory; a longer one would keep an idle object from being put aside. */
+const NEAR_MS = 15_000;
 /** How far behind such a timer the alarm stands, in ms. */
 const BEHIND_MS = 20_000;
 
