@@ -75,8 +75,9 @@ describe("the git host", () => {
     await writeFile(join(at, "big.bin"), Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 251)));
     await git(at, "add", "-A");
     await git(at, "commit", "--quiet", "-m", "Big");
-    expect(await git(at, "push", "--quiet", "origin", "HEAD:other")).toEqual({ ok: true, text: "" });
-    expect((await git(folder, "ls-remote", host.cloneUrl("acme/empty"))).text).toContain("refs/heads/other");
+    expect(await git(at, "push", "--quiet", "origin", "HEAD:errand/other")).toEqual({ ok: true, text: "" });
+    expect((await git(at, "push", "--quiet", "origin", "HEAD:main")).text).toContain("Only branches that begin with errand/");
+    expect((await git(folder, "ls-remote", host.cloneUrl("acme/empty"))).text).toContain("refs/heads/errand/other");
   });
 
   test("an unknown repository is one that git says is not found", async () => {

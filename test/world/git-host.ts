@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, relative } from "node:path";
@@ -84,6 +84,15 @@ function feed(args: string[], input: Buffer): Promise<void> {
   });
 }
 
+/** Lets pushes through to errand's own branches only. */
+const BRANCHES_ONLY = `#!/bin/sh
+case "$1" in
+  refs/heads/errand/*) exit 0 ;;
+esac
+echo "Only branches that begin with errand/ can be pushed here, not $1." >&2
+exit 1
+`;
+
 /** How a git host is started. */
 export interface GitHostOptions {
   /** The port on 127.0.0.1; 0 takes a free one. */
@@ -114,6 +123,8 @@ export async function startGitHost(options: GitHostOptions) {
     await rm(making, { recursive: true, force: true });
     await run("git", ["init", "--quiet", "--bare", "--initial-branch=main", making], { env: gitEnvironment() });
     await run("git", ["-C", making, "config", "http.receivepack", "true"], { env: gitEnvironment() });
+    // Pushes come from sandboxes, without anyone's sign-in: none may change what every later session starts from.
+    await writeFile(join(making, "hooks", "update"), BRANCHES_ONLY, { mode: 0o755 });
     await feed(["-C", making, "fast-import", "--quiet", "--done"], fastImport(files, "Start", Math.floor(now() / 1000)));
     await mkdir(join(target, ".."), { recursive: true });
     await rename(making, target);

@@ -81,6 +81,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       settings: this.#settings,
       now: this.#now,
       fetch: (input, init) => fetch(input, init),
+      store: (work) => this.#guard("backend's answer", () => this.#transaction(work)),
       again: () => this.#reconcile(),
       report: (entry) => this.#report(entry),
     },
@@ -159,7 +160,8 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     if (generation === 0 || !(await this.#care.isToken("model", generation, token)))
       return { ok: false, status: 401, why: "not a token of this session's sandbox" };
     if (!this.#care.isHeard(generation)) return { ok: false, status: 410, why: "this session's sandbox has ended" };
-    const turn = this.#turns.running()?.id ?? 0;
+    const turn = this.#turns.running()?.id;
+    if (turn === undefined) return { ok: false, status: 429, why: "no turn is running" };
     if (this.#modelCalls.turn !== turn) this.#modelCalls = { turn, count: 0 };
     this.#modelCalls.count += 1;
     if (this.#modelCalls.count > MODEL_CALLS_PER_TURN)

@@ -35,6 +35,8 @@ export type CarePorts = {
   settings: Settings;
   now: () => number;
   fetch: typeof fetch;
+  /** Does work that writes, as a whole or not at all; a fault in it is logged. */
+  store: (work: () => void) => void;
   /** Called after something came back from outside. */
   again: () => void;
   report: (entry: Record<string, unknown>) => void;
@@ -185,7 +187,7 @@ export class SandboxCare {
       )
       .then((answer) => {
         this.#calling = false;
-        if (this.isHeard(generation)) this.#answered(answer);
+        if (this.isHeard(generation)) this.#ports.store(() => this.#answered(answer));
         this.#ports.again();
       });
   }

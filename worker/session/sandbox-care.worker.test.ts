@@ -89,6 +89,7 @@ it("counts a lost sandbox once, though a question about it is answered later", (
         settings,
         now,
         fetch: () => new Promise<Response>((answer) => answers.push(answer)),
+        store: (work) => work(),
         again: () => undefined,
         report: () => undefined,
       },
