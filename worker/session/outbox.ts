@@ -99,7 +99,13 @@ export class Outbox {
   freeze(key: string): void {
     const row = this.#open().get(key);
     if (!row || row.frozen !== null) return;
-    row.frozen = this.#content(row) ?? row.sent;
+    try {
+      row.frozen = this.#content(row) ?? row.sent;
+    } catch (error) {
+      // A fault of rendering must not keep a turn from ending: the message stays live, and is tried again when it is sent.
+      this.#ports.log({ message: "not rendered", key, error: error instanceof Error ? error.message : String(error) });
+      return;
+    }
     if (row.frozen === null || (row.frozen === row.sent && !this.#sending)) this.#close(row);
     else this.#store(row);
   }
@@ -239,7 +245,11 @@ export class Outbox {
     }
     if (outcome.kind !== "sent" && outcome.kind !== "found")
       log({ message: "not delivered", key: row.key, outcome: outcome.kind, why: outcome.why, attempts: row.attempts });
-    if (row.dead !== null || (row.frozen !== null && row.frozen === row.sent) || (row.kind === "note" && row.sent !== null))
+    if (
+      row.dead !== null ||
+      (row.frozen !== null && row.frozen === row.sent) ||
+      ((row.kind === "note" || row.kind === "final") && row.sent !== null)
+    )
       this.#close(row);
     else this.#store(row);
   }

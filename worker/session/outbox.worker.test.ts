@@ -167,3 +167,16 @@ it("sends the others when one message cannot be drawn, and does not spin on that
     await outbox.pump();
     expect(posts.map(({ key }) => key)).toEqual([note.key, ask.key]);
   }));
+
+it("does not let a message that cannot be drawn keep a turn from ending", () =>
+  withOutbox(async ({ outbox, posts, clock, breakFor }) => {
+    const final = { key: "s:turn:1:final", thread: THREAD, kind: "final" as const, turn: 1, ref: "" };
+    breakFor(({ kind }) => kind === "final");
+    outbox.want(final);
+    expect(() => outbox.freeze(final.key)).not.toThrow();
+    breakFor(() => false);
+    clock.now += 120_000;
+    await outbox.pump();
+    expect(posts.map(({ key }) => key)).toEqual([final.key]);
+    expect(outbox.nextDue()).toBeUndefined();
+  }));
