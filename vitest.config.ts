@@ -12,6 +12,12 @@ const stub = fileURLToPath(new URL("./worker/stubs/node-only.cjs", import.meta.u
 const elsewhere = ["**/node_modules/**", "**/.errand/**", "**/artefacts/**"];
 const whole = ["test/end-to-end/**/*.test.ts", "test/faults/**/*.test.ts"];
 
+/**
+ * Real processes and browsers on a busy machine are now and then slower than any patience: what fails is tried once more, and what fails
+ * twice has failed. The report names each test that needed its second try: one that is often among them is to be mended.
+ */
+const RETRY = 1;
+
 /** What the Worker's tests know: names and keys made for tests, and no place outside to talk to. */
 const testBindings = {
   PUBLIC_ORIGIN: "http://127.0.0.1:8787",
@@ -85,6 +91,7 @@ export default defineConfig({
           include: ["**/*.real.test.ts"],
           exclude: elsewhere,
           fileParallelism: false,
+          retry: RETRY,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -95,6 +102,7 @@ export default defineConfig({
           include: whole,
           exclude: elsewhere,
           fileParallelism: false,
+          retry: RETRY,
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },

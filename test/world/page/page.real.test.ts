@@ -167,7 +167,7 @@ test("what fails is said, and nothing typed is lost", async () => {
   expect(await composer("channel").inputValue()).toBe("hello");
   await page.keyboard.press("Enter");
   await expect.poll(written).toEqual(["hello"]);
-  expect(await page.getByText("Slack refused").isVisible()).toBe(false);
+  await page.getByText("Slack refused").waitFor({ state: "hidden" });
 });
 
 test("when the page's server goes, the page says so, and goes on when it is back", async () => {
