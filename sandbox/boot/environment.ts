@@ -49,19 +49,24 @@ export function commonEnvironment(
   };
 }
 
+/** Keeps OpenCode 1.18.33 from the network and from what a repository brings. A flag set to the empty string aborts its start, so each is 1. */
+export const OPENCODE_FLAGS = {
+  OPENCODE_DISABLE_PROJECT_CONFIG: "1",
+  OPENCODE_DISABLE_MODELS_FETCH: "1",
+  OPENCODE_DISABLE_AUTOUPDATE: "1",
+  OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
+  OPENCODE_DISABLE_SHARE: "1",
+  OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
+};
+
 /**
- * What OpenCode gets on top (OpenCode 1.18.33: a flag set to the empty string aborts its start, so they are 1 or absent). The
+ * What OpenCode gets on top. The
  * model token is for this generation's model route only; the agent may read it.
  */
 export function opencodeEnvironment(config: InsideConfig, password: string): Environment {
   return {
     OPENCODE_CONFIG_DIR: join(config.paths.run, "opencode"),
-    OPENCODE_DISABLE_PROJECT_CONFIG: "1",
-    OPENCODE_DISABLE_MODELS_FETCH: "1",
-    OPENCODE_DISABLE_AUTOUPDATE: "1",
-    OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
-    OPENCODE_DISABLE_SHARE: "1",
-    OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
+    ...OPENCODE_FLAGS,
     OPENCODE_SERVER_PASSWORD: password,
     ERRAND_MODEL_TOKEN: config.boot.modelToken,
   };

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { OPENCODE_FLAGS } from "../../sandbox/boot/environment.ts";
 import type { RunnerConfig } from "../../sandbox/boot/ipc.ts";
 import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
 import { startModel } from "../world/model.ts";
@@ -60,12 +61,7 @@ export async function setStage(scripts: Record<string, Script>, repository?: str
       HOME: home,
       LANG: "C.UTF-8",
       OPENCODE_CONFIG_DIR: configFolder,
-      OPENCODE_DISABLE_PROJECT_CONFIG: "1",
-      OPENCODE_DISABLE_MODELS_FETCH: "1",
-      OPENCODE_DISABLE_AUTOUPDATE: "1",
-      OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
-      OPENCODE_DISABLE_SHARE: "1",
-      OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
+      ...OPENCODE_FLAGS,
       OPENCODE_SERVER_PASSWORD: PASSWORD,
       ERRAND_MODEL_TOKEN: "model-token",
     };

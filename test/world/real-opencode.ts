@@ -1,9 +1,11 @@
 /** Runs the real OpenCode on a folder against a model, as tests of the stand-in models need it. Not a sandbox. */
+
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createOpencodeClient } from "@opencode-ai/sdk/v2";
+import { OPENCODE_FLAGS } from "../../sandbox/boot/environment.ts";
 import { partsFolder } from "../../sandbox/image/install/folder.mjs";
 import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
 import { partsReport } from "../../sandbox/image/report.ts";
@@ -32,12 +34,7 @@ export async function startOpenCode(options: { folder: string; url: string; key?
       PATH: process.env.PATH ?? "",
       HOME: home,
       OPENCODE_CONFIG_DIR: join(home, "config"),
-      OPENCODE_DISABLE_PROJECT_CONFIG: "1",
-      OPENCODE_DISABLE_MODELS_FETCH: "1",
-      OPENCODE_DISABLE_AUTOUPDATE: "1",
-      OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
-      OPENCODE_DISABLE_SHARE: "1",
-      OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
+      ...OPENCODE_FLAGS,
       ERRAND_MODEL_TOKEN: options.key ?? "none",
     },
     stdio: ["ignore", "pipe", "pipe"],
