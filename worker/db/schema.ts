@@ -23,3 +23,16 @@ export const sessions = sqliteTable(
 );
 
 export type SessionRow = typeof sessions.$inferSelect;
+
+/** Registrations of a GitHub App that were begun and not ended: each belongs to one browser, works once, and not for long. */
+export const registrations = sqliteTable("registrations", {
+  /** Hashes of the state that GitHub hands back, and of the cookie of the browser that began. */
+  state: text().primaryKey(),
+  browser: text().notNull(),
+  /** Where the App's webhooks go. */
+  webhook: text().notNull(),
+  /** Milliseconds since 1970. */
+  expiresAt: integer("expires_at").notNull(),
+});
+
+export type Registration = typeof registrations.$inferSelect;
