@@ -2,6 +2,7 @@
  * Four kinds of tests: `unit` (Node, seconds), `worker` (inside workerd), `real` (real OpenCode, Chromium, bubblewrap, one
  * file at a time) and `end-to-end` (the whole system). `vitest run --project unit` runs one kind.
  */
+import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -9,6 +10,17 @@ import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig, type Plugin } from "vitest/config";
 
 const stub = fileURLToPath(new URL("./worker/stubs/node-only.cjs", import.meta.url));
+const probotStub = fileURLToPath(new URL("./worker/stubs/probot.ts", import.meta.url));
+/** What wrangler.jsonc replaces, which the tests in workerd have to be told again. */
+const alias = {
+  ...Object.fromEntries(["express", "@slack/socket-mode", "@slack/oauth", "raw-body"].map((name) => [name, stub])),
+  ...Object.fromEntries(
+    ["pino-http", "pino", "@probot/pino", "bottleneck", "@octokit/plugin-throttling", "@octokit/plugin-retry"].map((name) => [
+      name,
+      probotStub,
+    ]),
+  ),
+};
 const elsewhere = ["**/node_modules/**", "**/.errand/**", "**/artefacts/**"];
 const whole = ["test/end-to-end/**/*.test.ts", "test/faults/**/*.test.ts"];
 
@@ -35,6 +47,12 @@ const testBindings = {
     )) as object),
     kid: "test",
   }),
+  GITHUB_APP_ID: "1",
+  GITHUB_APP_SLUG: "errand",
+  // In the form in which GitHub hands it out.
+  GITHUB_PRIVATE_KEY: generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs1", format: "pem" }).toString(),
+  GITHUB_WEBHOOK_SECRET: "test-webhook-secret",
+  GITHUB_API_URL: "https://github-api.test",
   BACKEND_URL: "http://backend.test",
   BACKEND_KEY: "test:test-backend-secret",
   MODEL_URL: "https://model.test/v1",
@@ -69,11 +87,12 @@ export default defineConfig({
           }),
         ],
         // Wrangler's alias does not reach nested CommonJS here; Bolt is bundled beforehand with the same stand-ins.
-        resolve: { alias: { express: stub, "@slack/socket-mode": stub, "@slack/oauth": stub, "raw-body": stub } },
+        resolve: { alias },
         test: {
           name: "worker",
           include: ["{worker,bots}/**/*.worker.test.ts"],
           setupFiles: ["./worker/testing/setup.ts"],
+          server: { deps: { inline: ["probot"] } },
           deps: {
             optimizer: {
               ssr: {
