@@ -1,6 +1,6 @@
 /**
- * The registry of sessions in D1: what the list page shows. Nothing else reads it; the truth about a session is in its
- * object, so a row that is late or missing costs a line in a list and nothing more.
+ * What is kept in D1: the registry of sessions, and what is known of GitHub beyond one session. The truth about a session is in its
+ * object, so a row that is late or missing costs a line in a list, or an end that is not told, and nothing more.
  */
 import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
@@ -19,7 +19,7 @@ export const sessions = sqliteTable(
     /** State of its newest turn, as in the view. */
     state: text().notNull(),
   },
-  (table) => [index("sessions_by_update").on(table.updatedAt)],
+  (table) => [index("sessions_by_update").on(table.updatedAt), index("sessions_by_thread").on(table.thread)],
 );
 
 export type SessionRow = typeof sessions.$inferSelect;
@@ -36,3 +36,39 @@ export const registrations = sqliteTable("registrations", {
 });
 
 export type Registration = typeof registrations.$inferSelect;
+
+/** Which installation of the GitHub App covers a repository in which something was asked: an installation that ends names no repositories. */
+export const githubRepositories = sqliteTable(
+  "github_repositories",
+  {
+    /** GitHub's id of the repository, as in a thread key. */
+    id: text().primaryKey(),
+    installation: integer().notNull(),
+  },
+  (table) => [index("github_repositories_by_installation").on(table.installation)],
+);
+
+/** How far GitHub's log of deliveries has been read: one row. */
+export const githubSweep = sqliteTable("github_sweep", {
+  id: integer().primaryKey(),
+  /** When it was last begun, ms since 1970. */
+  begunAt: integer("begun_at").notNull(),
+  /** The newest delivery that was seen, ms since 1970. */
+  watermark: integer().notNull(),
+  /** Where reading stopped before it was back at the watermark, and the time it has still to go back to. */
+  cursor: text(),
+  until: integer(),
+});
+
+/** Deliveries that GitHub could not make and that are asked for again. */
+export const githubMissed = sqliteTable("github_missed", {
+  guid: text().primaryKey(),
+  /** The newest attempt's number, as text: it may be beyond what a double holds. */
+  delivery: text().notNull(),
+  event: text().notNull(),
+  /** When GitHub first tried, ms since 1970. */
+  firstAt: integer("first_at").notNull(),
+  /** How often it was asked for again, and when it is to be next. */
+  tries: integer().notNull(),
+  nextAt: integer("next_at").notNull(),
+});
