@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { codeSpans, plainText, saysStop, takeOptions } from "./heard.ts";
+import { takeOptions } from "../options.ts";
+import { plainText } from "./heard.ts";
 
 describe("plainText", () => {
   it.each([
@@ -18,23 +19,6 @@ describe("plainText", () => {
   ])("%s", (raw, expected) => expect(plainText(raw, "UBOT")).toBe(expected));
 });
 
-describe("takeOptions", () => {
-  it.each([
-    ["fix it repo=acme/api", "fix it", { repository: "acme/api" }],
-    ["repo=acme/api branch=feature/x model=gpt-5 fix it", "fix it", { repository: "acme/api", branch: "feature/x", model: "gpt-5" }],
-    ["repo=acme/api, fix it", "fix it", { repository: "acme/api" }],
-    ["repo=https://github.com/acme/api.git go", "go", { repository: "https://github.com/acme/api.git" }],
-    ["repo=a/b then repo=c/d", "then", { repository: "c/d" }],
-    ["set `repo=x/y` in the config", "set `repo=x/y` in the config", {}],
-    ["```\nbranch=x\n``` and branch=y", "```\nbranch=x\n``` and", { branch: "y" }],
-    ["an open ` tick branch=y", "an open ` tick", { branch: "y" }],
-    ["repo=nonsense stays", "repo=nonsense stays", {}],
-    ["myrepo=a/b stays", "myrepo=a/b stays", {}],
-    ["branch= stays", "branch= stays", {}],
-    ["line one\nrepo=a/b\nline two", "line one\n\nline two", { repository: "a/b" }],
-  ])("%s", (text, rest, options) => expect(takeOptions(text)).toEqual({ text: rest, options }));
-});
-
 it("takes time linear in the text, whatever is in it", () => {
   const hostile = ["`", "``` ` ", "<@", "<@UBOT|", "repo=", " repo=a/", "&lt;", "<!", "` `` ``` "].map((part) =>
     part.repeat(Math.ceil(400_000 / part.length)),
@@ -44,22 +28,4 @@ it("takes time linear in the text, whatever is in it", () => {
     takeOptions(plainText(text, "UBOT"));
     expect(performance.now() - start).toBeLessThan(1_500);
   }
-});
-
-it("finds code between equal runs of backticks", () => {
-  const code = (text: string) =>
-    codeSpans(text)
-      .filter((part) => part.code)
-      .map((part) => part.text);
-  expect(code("a `b` ``c ` d`` e `f")).toEqual(["`b`", "``c ` d``"]);
-  expect(
-    codeSpans("a `b` c")
-      .map((part) => part.text)
-      .join(""),
-  ).toBe("a `b` c");
-});
-
-it("knows the word that stops", () => {
-  expect(["stop", "Stop.", "STOP!!"].map(saysStop)).toEqual([true, true, true]);
-  expect(["stop it", "", "nonstop", "stop?"].map(saysStop)).toEqual([false, false, false, false]);
 });

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { Request } from "../../protocol/request.ts";
 import { threadKey } from "../../protocol/thread.ts";
+import { saysHelp, saysStop, takeOptions, withinLimit } from "../options.ts";
 import { ACTION, askOfBlock } from "./actions.ts";
-import { mentions, mentionsOthers, plainText, saysHelp, saysStop, takeOptions, withinLimit } from "./heard.ts";
+import { mentions, mentionsOthers, plainText } from "./heard.ts";
 
 /** Who we are in the workspace, from `auth.test`. */
 export type Self = { userId: string; botId: string | null };
