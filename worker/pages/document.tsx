@@ -3,10 +3,10 @@ import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { AppContext } from "../routes/app.ts";
 
-/** What a page may do beyond showing itself. `script`: an asset of ours it runs; `formsTo`: an origin other than ours that its forms go to. */
+/** What a page may do beyond showing itself. `script`: an asset of ours it runs; `formsTo`: what its forms go to, where that is not us: an origin or a whole address. */
 export type PageOptions = {
   status?: ContentfulStatusCode;
-  script?: "session" | "open" | "submit";
+  script?: "session" | "open" | "submit" | "copy";
   formsTo?: string;
   refreshSeconds?: number;
 };

@@ -75,6 +75,11 @@ textarea { resize: vertical; display: block; }
 .plan .cancelled { color: var(--quiet); text-decoration: line-through; }
 .sessions li { padding: .6rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 .sessions a { display: block; font-weight: 600; text-decoration: none; }
+.setup { margin: 1rem 0 1.5rem; }
+.setup label { display: block; font-weight: 600; margin-top: 1rem; }
+.setup button { margin-top: 1rem; background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
+.asked li, .mistakes li { margin: .3rem 0; }
+.copied pre { margin-top: .35rem; }
 summary { cursor: pointer; }
 .dot { display: inline-block; width: .6rem; height: .6rem; border-radius: 50%; background: var(--quiet); }
 .dot.ready, .dot.available { background: var(--good); }

@@ -1,4 +1,5 @@
 /** The pages' style and scripts, as files of their own. They hold nothing about anyone, so everybody may have them. */
+import copy from "../pages/client/copy.client.js";
 import open from "../pages/client/open.client.js";
 import session from "../pages/client/session.client.js";
 import submit from "../pages/client/submit.client.js";
@@ -9,6 +10,7 @@ const SCRIPTS: ReadonlyMap<string, string> = new Map([
   ["session.js", session],
   ["open.js", open],
   ["submit.js", submit],
+  ["copy.js", copy],
 ]);
 
 export const assetRoutes = routes();
