@@ -1,6 +1,8 @@
 /** A question or permission ask of the agent, open or settled. Pure. */
 import type { AskView, TurnView } from "../../protocol/view.ts";
 import type { Message } from "../surface.ts";
+import { visible } from "../visible.ts";
+import { ASKS, settlementOf } from "../words.ts";
 import { ACTION, blockOfAsk } from "./actions.ts";
 import {
   actions,
@@ -14,15 +16,13 @@ import {
   type SlackContent,
   section,
 } from "./blocks.ts";
-import { line, plain, visible, within } from "./escape.ts";
+import { line, plain, within } from "./escape.ts";
 import { address } from "./place.ts";
 
 /** Choices that get a button of their own; the others are in a list beside them. */
 const BUTTONS = 4;
 /** Characters of the detail that are shown. */
 const DETAIL = 2_800;
-
-const KIND = { question: "asks", permission: "asks for permission" } as const;
 
 /** The words of an ask: what it is, its detail word by word, and its choices where buttons alone would not say them. */
 function asked(ask: AskView, session: string): Block[] {
@@ -71,11 +71,10 @@ function clock(at: number): string {
 }
 
 function settled(ask: AskView): string {
-  const answer = line(ask.answer ?? "", 1_000);
+  const { text, answered } = settlementOf(ask);
   const when = ask.settledAt === null ? "" : ` · ${clock(ask.settledAt)}`;
-  if (ask.state === "closed") return `No longer needed: ${answer || "the agent went on"}${when}`;
-  if (ask.expired) return `Nobody answered in time: ${answer || "the agent was told so"}${when}`;
-  return `*${answer || "Answered"}* — ${ask.by ? address(ask.by) : "errand"}${when}`;
+  const said = line(text, 1_000);
+  return answered ? `*${said}* — ${ask.by ? address(ask.by) : "errand"}${when}` : `${said}${when}`;
 }
 
 /** Renders the ask. While it is open it mentions the requester; then it says who answered what and when, without buttons. */
@@ -88,7 +87,7 @@ export function renderAsk(message: Extract<Message, { kind: "ask" }>, turn: Turn
     return { text: `${line(ask.title, 1_500)} · ${plain}`, blocks: [section(title), ...asked(ask, links.session), section(record)] };
   }
   const who = address(turn.who);
-  const lead = `${who} The agent ${KIND[ask.kind]}: ${title}`;
+  const lead = `${who} The agent ${ASKS[ask.kind]}: ${title}`;
   const how = ask.freeText ? (ask.choices.length > 0 ? "Choose, or reply in this thread." : "Reply in this thread to answer.") : "";
   const blocks = [section(lead), ...asked(ask, links.session), ...actions(blockOfAsk(turn.id, ask.id), choices(ask)), ...context([how])];
   return { text: `${lead}${ask.detail ? `\n${within(ask.detail, 1_000)}` : ""}`, blocks };

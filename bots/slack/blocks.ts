@@ -1,5 +1,7 @@
 /** The Block Kit blocks errand uses, and how they are built within Slack's limits. Text comes in escaped. */
 
+import type { TaskStatus } from "../tasks.ts";
+
 /** Limits of Slack's block reference, in characters unless said otherwise. */
 export const LIMIT = {
   text: 3_500,
@@ -17,8 +19,7 @@ export const LIMIT = {
 } as const;
 
 export type Text = { type: "mrkdwn" | "plain_text"; text: string };
-export type TaskStatus = "pending" | "in_progress" | "complete" | "error";
-export type Task = { type: "task_card"; task_id: string; title: string; status: TaskStatus };
+export type TaskCard = { type: "task_card"; task_id: string; title: string; status: TaskStatus };
 export type Button = { type: "button"; action_id: string; text: Text; value?: string; url?: string; style?: "primary" };
 export type Select = {
   type: "static_select";
@@ -29,7 +30,7 @@ export type Select = {
 export type Block =
   | { type: "section"; text: Text; expand?: true }
   | { type: "markdown"; text: string }
-  | { type: "plan"; title: string; tasks: Task[] }
+  | { type: "plan"; title: string; tasks: TaskCard[] }
   | { type: "context"; elements: Text[] }
   | { type: "actions"; block_id: string; elements: (Button | Select)[] }
   | { type: "rich_text"; elements: { type: "rich_text_preformatted"; elements: { type: "text"; text: string }[] }[] };

@@ -2,7 +2,7 @@
 import type { WebClient } from "@slack/web-api";
 import { z } from "zod";
 import { parseThreadKey, type Thread } from "../../protocol/thread.ts";
-import type { Content, Found, Outcome, Surface } from "../surface.ts";
+import type { Content, Found, Outcome, Pace, Surface } from "../surface.ts";
 import type { SlackContent } from "./blocks.ts";
 import { type Access, slackClient } from "./client.ts";
 import { sortError } from "./errors.ts";
@@ -37,6 +37,11 @@ function placeOf(thread: string): Place {
   return place;
 }
 
+/** Slack's own guidance is an edit about every 3 s; text in progress may be slower the longer a turn takes. */
+function pace(elapsed: number): Pace {
+  return { gap: 3_000, trailing: elapsed < 60_000 ? 5_000 : elapsed < 600_000 ? 10_000 : 30_000 };
+}
+
 /** Errand's Slack, speaking with a workspace's bot token. Makes each call once; waiting and trying again are the caller's. */
 export function slackSurface(options: Access & { token: string }): Surface {
   const client = slackClient(options.token, options);
@@ -66,22 +71,25 @@ export function slackSurface(options: Access & { token: string }): Surface {
 
   return {
     name: "slack",
+    // A thread has no place beside a commit.
+    shows: (kind) => kind !== "status",
+    pace,
     render: renderSlack,
-    budget(thread, kind) {
+    budget({ thread }, kind) {
       const { team, channel } = placeOf(thread);
       return { workspace: `slack:${team}`, method: METHOD[kind], channel };
     },
-    post(thread, key, content) {
+    post({ thread }, key, content) {
       const { channel, ts } = placeOf(thread);
       return write(METHOD.post, content, (what) =>
         client.chat.postMessage({ ...what, ...common(key), channel, thread_ts: ts, unfurl_links: false, unfurl_media: false }),
       );
     },
-    edit(thread, id, key, content) {
+    edit({ thread }, id, key, content) {
       const { channel } = placeOf(thread);
       return write(METHOD.edit, content, (what) => client.chat.update({ ...what, ...common(key), channel, ts: id }));
     },
-    find: (thread, key, since) => find(client, placeOf(thread), key, since),
+    find: ({ thread }, key, since) => find(client, placeOf(thread), key, since),
   };
 }
 

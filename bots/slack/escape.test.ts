@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { code, line, markdown, mention, plain, visible, within } from "./escape.ts";
+import { visible } from "../visible.ts";
+import { code, line, markdown, mention, plain, within } from "./escape.ts";
 
 describe("escaping", () => {
   it("keeps within the limit without cutting an entity or a character", () => {

@@ -3,18 +3,7 @@
  * mention anyone, be a link in disguise or hide characters.
  */
 
-/** Terminal colours and cursor movements, which tools print. */
-const TERMINAL = new RegExp(`${String.fromCharCode(27)}\\[[\\d;?]*[ -/]*[@-~]`, "g");
-/**
- * Characters that are not seen but change what is: controls except tab and newline, format characters (zero-width ones, joiners,
- * soft hyphens, changes of reading direction, tags) and lone halves of surrogate pairs.
- */
-const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}]/gu;
-
-/** Text without characters that are not seen. Line ends become `\n`. */
-export function visible(text: string): string {
-  return text.replace(/\r\n?/g, "\n").replace(TERMINAL, "").replace(UNSEEN, "");
-}
+import { visible } from "../visible.ts";
 
 const ENTITY: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
@@ -86,4 +75,12 @@ export function markdown(text: string): string {
 export function mention(person: string | null | undefined): string | undefined {
   const user = /^slack:[A-Z0-9]+:([UW][A-Z0-9]{1,30})$/.exec(person ?? "")?.[1];
   return user && `<@${user}>`;
+}
+
+/** A link with a text of our choice. Where the address can't be one of Slack's links, the text alone. */
+export function href(url: string | null, text: string, max: number): string {
+  const label = line(text, max) || "link";
+  return url !== null && /^https?:\/\/[^\s<>|]{1,2000}$/.test(url)
+    ? `<${url.replaceAll("&", "&amp;")}|${label.replaceAll("|", "¦")}>`
+    : label;
 }

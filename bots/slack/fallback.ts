@@ -1,6 +1,7 @@
 /** The same message for a Slack that does not know `plan` and `markdown` blocks. Pure. */
-import { type Block, LIMIT, type SlackContent, section, type TaskStatus } from "./blocks.ts";
-import { splitMarkdown } from "./split.ts";
+import { splitMarkdown } from "../split.ts";
+import type { TaskStatus } from "../tasks.ts";
+import { type Block, LIMIT, type SlackContent, section } from "./blocks.ts";
 
 const ICON: Record<TaskStatus, string> = {
   pending: ":white_circle:",

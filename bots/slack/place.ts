@@ -1,27 +1,11 @@
 /** The parts that several messages share: where the work happens, the buttons that lead there, who is spoken to. Pure. */
-import type { ServiceName } from "../../protocol/events.ts";
 import type { Person } from "../../protocol/request.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 import type { Links } from "../surface.ts";
+import { missingServices, pullFor, pullWords, repositoryName, SERVICES } from "../words.ts";
 import { ACTION } from "./actions.ts";
 import { type Button, button, LIMIT, link } from "./blocks.ts";
-import { code, line, mention } from "./escape.ts";
-
-const SERVICES = [
-  { service: "vscode", label: "VS Code" },
-  { service: "desktop", label: "Desktop" },
-  { service: "terminal", label: "Terminal" },
-] as const satisfies { service: ServiceName; label: string }[];
-
-/** A repository as people call it: the last two parts of its address. */
-export function repositoryName(repository: string): string {
-  const parts = repository
-    .replace(/\.git$/, "")
-    .replace(/\/+$/, "")
-    .split(/[/:]/)
-    .filter(Boolean);
-  return parts.slice(-2).join("/") || repository;
-}
+import { code, href, line, mention } from "./escape.ts";
 
 /** Repository, branch and model, each as code; empty texts where one is not known. */
 export function whereabouts(view: View): string[] {
@@ -37,17 +21,22 @@ export function address(who: Person): string {
   return mention(who.id) ?? line(who.name ?? who.id, 200);
 }
 
-/** Services that are known not to be there, with the reason. A sandbox that sleeps or was lost wakes at a click, so nothing is missing then. */
-export function missingServices(view: View): { labels: string[]; reason: string }[] {
-  if (view.sandbox.state === "none" || view.sandbox.state === "lost") return [];
-  const byReason = new Map<string, string[]>();
-  for (const { service, label } of SERVICES) {
-    const state = view.sandbox.services[service];
-    if (state?.state !== "unavailable") continue;
-    const reason = state.reason ?? "no reason given";
-    byReason.set(reason, [...(byReason.get(reason) ?? []), label]);
-  }
-  return [...byReason].map(([reason, labels]) => ({ labels, reason }));
+/** The pull request of a turn, in one line: its link, state and size, and what its checks say; nothing where there is none to tell of. */
+export function pullLine(view: View, turn: TurnView): string[] {
+  const pull = pullFor(view, turn);
+  if (pull === null) return [];
+  const { name, facts, checks, failing } = pullWords(pull);
+  const named = failing.slice(0, 5).map((check) => href(check.url, check.name, 100));
+  const mark = { passing: ":white_check_mark: ", failing: ":x: ", pending: ":hourglass_flowing_sand: ", none: "" }[pull.checks.state];
+  const said = checks === "" ? [] : [`${mark}${checks}${named.length > 0 ? `: ${named.join(", ")}` : ""}`];
+  return [["*Pull request*", [href(pull.url, name, 200), ...facts, ...said].join(" · ")].join(" ")];
+}
+
+/** What was committed and could not be pushed, and what to do about it. */
+export function pushFailureText(turn: TurnView): string[] {
+  if (turn.pushFailure === null) return [];
+  const { message, action } = turn.pushFailure;
+  return [`:warning: *Not pushed:* ${line(message, 1_200)}${action ? `\n*What to do:* ${line(action, 1_200)}` : ""}`];
 }
 
 /** One line about each service that is missing. */

@@ -188,6 +188,12 @@ describe("clicks", () => {
   };
   const table: [string, Verdict, unknown][] = [
     ["Stop", click({ action_id: "errand_stop", value: "3" }), { kind: "request", request: { kind: "stop", ...base, turn: 3 } }],
+    [
+      "an offer taken",
+      click({ action_id: "errand_take", value: "o1" }),
+      { kind: "request", request: { kind: "take", ...base, offer: "o1" } },
+    ],
+    ["a button of no offer", click({ action_id: "errand_take", value: "" }), { kind: "malformed", why: expect.any(String) }],
     ["Stop without a turn", click({ action_id: "errand_stop", value: "x" }), { kind: "malformed", why: expect.any(String) }],
     [
       "an answer",

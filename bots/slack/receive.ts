@@ -220,5 +220,9 @@ export function receiveClick(payload: unknown): Verdict {
     if (ask === undefined || !choice) return { kind: "malformed", why: "the button names no question or no answer" };
     return request({ kind: "answer", ...common, ask, choice });
   }
+  if (action.action_id === ACTION.take) {
+    if (!action.value) return { kind: "malformed", why: "the button names no offer" };
+    return request({ kind: "take", ...common, offer: action.value });
+  }
   return ignored("a button that only opens a link");
 }

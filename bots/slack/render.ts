@@ -4,11 +4,17 @@ import { renderAsk } from "./ask.ts";
 import { LIMIT, type SlackContent, section } from "./blocks.ts";
 import { mention, within } from "./escape.ts";
 import { renderFinal } from "./final.ts";
+import { renderOffer } from "./offer.ts";
 import { renderProgress } from "./progress.ts";
 
 /** Renders a message within Slack's limits; nothing in it can mention anyone but those the message is for. */
 export function renderSlack(message: Message): SlackContent {
   if (message.kind === "note") return renderNote(message);
+  if (message.kind === "status") return gone(message.links.session);
+  if (message.kind === "offer") {
+    const offer = message.view.offers.find((candidate) => candidate.id === message.offer);
+    return offer ? renderOffer(offer) : gone(message.links.session);
+  }
   const turn = message.view.turns.find((candidate) => candidate.id === message.turn);
   if (!turn) return gone(message.links.session);
   if (message.kind === "progress") return renderProgress(message, turn);

@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { slackSurface } from "../../bots/slack/deliver.ts";
-import type { Surface } from "../../bots/surface.ts";
+import type { Address, Surface } from "../../bots/surface.ts";
 import { type Slack, startSlack } from "../world/slack/start.ts";
 import { TOKENS, WORKSPACE } from "../world/slack/workspace.ts";
 import { accepted, asking, booting, finished, LINKS, opened, planned, START, viewOf } from "./views.ts";
@@ -11,14 +11,14 @@ const channel = WORKSPACE.channels.general;
 let slack: Slack;
 let surface: Surface;
 let root = "";
-let thread = "";
+let to: Address;
 
 beforeEach(async () => {
   slack = await startSlack({ dataDir: null, eventsUrl: null, signingSecret: "s" });
   surface = slackSurface({ token: TOKENS.bot, apiUrl: slack.apiUrl, timeoutMs: 400 });
   const posted = await slack.call("chat.postMessage", { channel, text: `<@${WORKSPACE.bot}> fix it` }, TOKENS.you);
   root = z.string().parse(posted.ts);
-  thread = `slack:${WORKSPACE.team}:${channel}:${root}`;
+  to = { thread: `slack:${WORKSPACE.team}:${channel}:${root}`, place: null, native: null };
 });
 afterEach(() => slack.stop());
 
@@ -30,16 +30,16 @@ const since = () => Date.now() - 60_000;
 
 describe("writing into the emulated Slack", () => {
   it("posts into the thread, edits the whole message, and finds it again", async () => {
-    const sent = await surface.post(thread, "k1", progress(...opened(), ...booting));
+    const sent = await surface.post(to, "k1", progress(...opened(), ...booting));
     if (sent.kind !== "sent") throw new Error(JSON.stringify(sent));
     expect(replies()).toMatchObject([{ ts: sent.id, thread_ts: root, user: WORKSPACE.bot }]);
     expect(replies()[0]?.text).toContain("Starting on acme/api");
-    const edited = await surface.edit(thread, sent.id, "k1", progress(...opened(), ...booting, ...accepted, ...planned));
+    const edited = await surface.edit(to, sent.id, "k1", progress(...opened(), ...booting, ...accepted, ...planned));
     expect(edited).toEqual({ kind: "sent", id: sent.id });
     expect(replies()).toHaveLength(1);
     expect(replies()[0]?.text).toContain("Working on acme/api · 1m 20s");
-    expect(await surface.find(thread, "k1", since())).toEqual({ kind: "found", id: sent.id });
-    expect(await surface.find(thread, "k2", since())).toEqual({ kind: "absent" });
+    expect(await surface.find(to, "k1", since(), {})).toEqual({ kind: "found", id: sent.id });
+    expect(await surface.find(to, "k2", since(), {})).toEqual({ kind: "absent" });
     const call = slack.faults.callsOf("chat.postMessage").at(-1)?.args;
     expect(call).toMatchObject({ unfurl_links: "false", unfurl_media: "false", link_names: "false", parse: "none" });
   });
@@ -56,32 +56,32 @@ describe("writing into the emulated Slack", () => {
         surface.render({ kind: "ask", turn: 1, ask: "per_1", view: viewOf(...opened(), ...booting, ...accepted, ...asking), links: LINKS }),
     ],
   ])("Slack takes the blocks of a message: %s", async (_name, content) => {
-    expect(await surface.post(thread, "k", content())).toMatchObject({ kind: "sent" });
+    expect(await surface.post(to, "k", content())).toMatchObject({ kind: "sent" });
   });
 
   it("finds a message in a long thread, page by page", async () => {
-    const old = await surface.post(thread, "old", note("old"));
+    const old = await surface.post(to, "old", note("old"));
     for (let index = 0; index < 250; index += 1)
       await slack.call("chat.postMessage", { channel, thread_ts: root, text: `${index}` }, TOKENS.you);
-    const late = await surface.post(thread, "late", note("late"));
-    expect(await surface.find(thread, "late", since())).toEqual({ kind: "found", id: late.kind === "sent" && late.id });
-    expect(await surface.find(thread, "old", since())).toEqual({ kind: "found", id: old.kind === "sent" && old.id });
-    expect(await surface.find(thread, "old", Date.now() + 120_000)).toEqual({ kind: "absent" });
+    const late = await surface.post(to, "late", note("late"));
+    expect(await surface.find(to, "late", since(), {})).toEqual({ kind: "found", id: late.kind === "sent" && late.id });
+    expect(await surface.find(to, "old", since(), {})).toEqual({ kind: "found", id: old.kind === "sent" && old.id });
+    expect(await surface.find(to, "old", Date.now() + 120_000, {})).toEqual({ kind: "absent" });
   });
 
   it("falls back to sections once, where Slack does not know the blocks", async () => {
     slack.faults.next("chat.postMessage", { kind: "error", error: "invalid_blocks" });
-    const sent = await surface.post(thread, "k1", progress(...opened(), ...booting, ...accepted, ...planned));
+    const sent = await surface.post(to, "k1", progress(...opened(), ...booting, ...accepted, ...planned));
     expect(sent.kind).toBe("sent");
     expect(replies()[0]?.blocks?.map((block) => block.type)).toEqual(["section", "section", "context", "actions"]);
     expect(JSON.stringify(replies()[0]?.blocks)).toContain(":white_check_mark: Find the flaky test");
-    await surface.post(thread, "k2", progress(...opened(), ...booting));
+    await surface.post(to, "k2", progress(...opened(), ...booting));
     expect(slack.faults.callsOf("chat.postMessage").filter((call) => call.user === WORKSPACE.bot)).toHaveLength(3);
   });
 
   it("does not try again without new blocks when there were none", async () => {
     slack.faults.next("chat.postMessage", { kind: "error", error: "invalid_blocks" });
-    expect(await surface.post(thread, "k", note("hello"))).toMatchObject({ kind: "refused", code: "invalid_blocks" });
+    expect(await surface.post(to, "k", note("hello"))).toMatchObject({ kind: "refused", code: "invalid_blocks" });
   });
 });
 
@@ -112,24 +112,24 @@ describe("what went wrong, told truthfully", () => {
   ];
   it.each(table)("%s", async (_name, fault, outcome, applied) => {
     slack.faults.next("chat.postMessage", fault);
-    expect(await surface.post(thread, "k", note("hello"))).toMatchObject(outcome);
+    expect(await surface.post(to, "k", note("hello"))).toMatchObject(outcome);
     await expect.poll(() => replies().length).toBe(applied);
     // Whatever was told: looking finds the message exactly if it is there.
-    expect((await surface.find(thread, "k", since())).kind).toBe(applied ? "found" : "absent");
+    expect((await surface.find(to, "k", since(), {})).kind).toBe(applied ? "found" : "absent");
   });
 
   it("calls an edited message gone when it was deleted", async () => {
-    const sent = await surface.post(thread, "k", note("hello"));
+    const sent = await surface.post(to, "k", note("hello"));
     if (sent.kind !== "sent") throw new Error("not sent");
     await slack.call("chat.delete", { channel, ts: sent.id }, TOKENS.bot);
-    expect((await surface.edit(thread, sent.id, "k", note("again"))).kind).toBe("gone");
+    expect((await surface.edit(to, sent.id, "k", note("again"))).kind).toBe("gone");
     slack.faults.next("chat.update", { kind: "error", error: "edit_window_closed" });
-    expect((await surface.edit(thread, sent.id, "k", note("again"))).kind).toBe("gone");
+    expect((await surface.edit(to, sent.id, "k", note("again"))).kind).toBe("gone");
   });
 
   it("refuses a wrong token, with what to do", async () => {
     const wrong = slackSurface({ token: "xoxb-wrong", apiUrl: slack.apiUrl });
-    expect(await wrong.post(thread, "k", note("hello"))).toMatchObject({
+    expect(await wrong.post(to, "k", note("hello"))).toMatchObject({
       kind: "refused",
       code: "invalid_auth",
       why: expect.stringContaining("SLACK_BOT_TOKEN"),
@@ -143,17 +143,17 @@ describe("what went wrong, told truthfully", () => {
     const port = typeof address === "object" && address ? address.port : 0;
     await new Promise((resolve) => server.close(resolve));
     const nobody = slackSurface({ token: TOKENS.bot, apiUrl: `http://127.0.0.1:${port}/api/` });
-    expect(await nobody.post(thread, "k", note("hello"))).toMatchObject({ kind: "wait", method: null });
+    expect(await nobody.post(to, "k", note("hello"))).toMatchObject({ kind: "wait", method: null });
   });
 
   it("refuses an address that redirects", async () => {
     const fetch = async () => new Response(null, { status: 302, headers: { location: "https://elsewhere.example" } });
     const moved = slackSurface({ token: TOKENS.bot, apiUrl: slack.apiUrl, fetch });
-    expect(await moved.post(thread, "k", note("hello"))).toMatchObject({ kind: "refused", code: "redirect" });
+    expect(await moved.post(to, "k", note("hello"))).toMatchObject({ kind: "refused", code: "redirect" });
   });
 
   it("names the budget of a write", () => {
-    expect(surface.budget(thread, "edit")).toEqual({ workspace: `slack:${WORKSPACE.team}`, method: "chat.update", channel });
-    expect(() => surface.budget("github:1:2", "post")).toThrow("not a Slack thread");
+    expect(surface.budget(to, "edit")).toEqual({ workspace: `slack:${WORKSPACE.team}`, method: "chat.update", channel });
+    expect(() => surface.budget({ ...to, thread: "github:1:2" }, "post")).toThrow("not a Slack thread");
   });
 });

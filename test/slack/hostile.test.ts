@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { withoutNewBlocks } from "../../bots/slack/fallback.ts";
 import { renderSlack } from "../../bots/slack/render.ts";
-import { splitMarkdown, tailOfMarkdown } from "../../bots/slack/split.ts";
+import { splitMarkdown, tailOfMarkdown } from "../../bots/split.ts";
 import type { Message } from "../../bots/surface.ts";
 import { isOver, type TurnState, type TurnView, type View } from "../../protocol/view.ts";
 import { complaintsAboutBlocks } from "../world/slack/blocks.ts";

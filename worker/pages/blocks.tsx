@@ -3,7 +3,7 @@
  * the rest, with what was typed into it, alone. Without the script the same blocks are the whole page.
  */
 import type { Child } from "hono/jsx";
-import { visible } from "../../bots/slack/escape.ts";
+import { visible } from "../../bots/visible.ts";
 import type { NumberedEvent } from "../../protocol/events.ts";
 import { type AskView, answerOf, isOver, queuedTurns, type TurnView, type View } from "../../protocol/view.ts";
 import { LINKED_SERVICES, SERVICE_TITLES } from "../routes/services.ts";

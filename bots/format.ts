@@ -1,5 +1,5 @@
 /** Times, counts and money as people read them. Pure. */
-import type { Tokens } from "../../protocol/events.ts";
+import type { Tokens } from "../protocol/events.ts";
 
 const two = (value: number) => String(value).padStart(2, "0");
 

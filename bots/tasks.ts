@@ -1,27 +1,22 @@
 /** The tasks of a living message: how the workspace was prepared, then the agent's own plan, or what is known without one. Pure. */
-import type { PlanItem } from "../../protocol/events.ts";
-import { isOver, type TurnView, type View } from "../../protocol/view.ts";
-import { LIMIT, type Task, type TaskStatus } from "./blocks.ts";
-import { plain } from "./escape.ts";
+import type { PlanItem } from "../protocol/events.ts";
+import { isOver, type TurnView, type View } from "../protocol/view.ts";
 import { count, measured } from "./format.ts";
 
-/** Most tasks in one message; older done ones fold into one, later ones into another. */
-const MOST_TASKS = 12;
+export type TaskStatus = "pending" | "in_progress" | "complete" | "error";
+/** One task. `title` is text as it came: whoever shows it escapes it. */
+export type Task = { id: string; title: string; status: TaskStatus };
+
 /** Most steps shown that run at once. */
 const MOST_RUNNING = 4;
 
-const task = (id: string, title: string, status: TaskStatus): Task => ({
-  type: "task_card",
-  task_id: id,
-  title: plain(title, LIMIT.title) || "…",
-  status,
-});
+const task = (id: string, title: string, status: TaskStatus): Task => ({ id, title, status });
 
-/** All tasks of a turn's living message. Nothing of a turn that is over spins. */
-export function tasksOf(view: View, turn: TurnView): Task[] {
+/** All tasks of a turn's living message, about `most` of them: older done ones fold into one, later ones into another. Nothing of a turn that is over spins. */
+export function tasksOf(view: View, turn: TurnView, most: number): Task[] {
   if (turn.state === "queued") return [];
   const tasks = [...preparation(view, turn)];
-  if (turn.plan.length > 0) tasks.push(...planTasks(turn, MOST_TASKS - tasks.length));
+  if (turn.plan.length > 0) tasks.push(...planTasks(turn, most - tasks.length));
   else tasks.push(...stepTasks(view, turn));
   const ask = turn.asks.find((candidate) => candidate.state === "open");
   if (ask) tasks.push(task("ask", `Waiting for you: ${ask.title}`, "pending"));
@@ -84,7 +79,7 @@ function stepTasks(view: View, turn: TurnView): Task[] {
     tasks.push(task("steps", `${count(turn.steps, "step")} done${turn.lastStep ? ` · ${turn.lastStep}` : ""}`, "complete"));
   if (isOver(turn.state)) return tasks;
   const running = turn.tools.slice(0, MOST_RUNNING);
-  for (const tool of running) tasks.push(task(`tool-${tool.id}`.slice(0, 250), tool.title || tool.tool, "in_progress"));
+  for (const tool of running) tasks.push(task(`tool-${tool.id}`, tool.title || tool.tool, "in_progress"));
   if (turn.tools.length > running.length)
     tasks.push(task("tools-more", `and ${count(turn.tools.length - running.length, "more step")} at once`, "in_progress"));
   if (running.length > 0 || turn.state === "waiting" || turn.state === "stopping") return tasks;

@@ -1,0 +1,22 @@
+/** Something errand could do next, open or settled. Pure. */
+import type { OfferView } from "../../protocol/view.ts";
+import { offerWords, TAKE } from "../words.ts";
+import { ACTION } from "./actions.ts";
+import { actions, button, context, LIMIT, type SlackContent, section } from "./blocks.ts";
+import { line, within } from "./escape.ts";
+import { address } from "./place.ts";
+
+/** Renders an offer: while it is open with a button to take it, then with what became of it. */
+export function renderOffer(offer: OfferView): SlackContent {
+  const open = offer.state === "open" && !offer.auto;
+  const by = offer.state === "taken" && offer.by ? ` by ${address(offer.by)}` : "";
+  const detail = within(offer.detail ?? "", LIMIT.section).trim();
+  return {
+    text: line(offer.title, LIMIT.text - 500) + (open ? "" : ` · ${offerWords(offer)}${by}`),
+    blocks: [
+      section(`*${line(offer.title, 2_000).replaceAll("*", "∗") || "Something to do next"}*`),
+      ...(detail === "" ? [] : [section(detail)]),
+      ...(open ? actions(`offer:${offer.id}`, [button(ACTION.take, TAKE, offer.id)]) : context([`${offerWords(offer)}${by}`])),
+    ],
+  };
+}
