@@ -40,6 +40,12 @@ export const BootConfig = z.object({
   base: z.string().nullable(),
   /** The branch to work on. */
   branch: z.string(),
+  /** A ref on the server that is not a branch to start `branch` from, such as `refs/pull/7/head`; null: from `base`. */
+  head: z.string().nullable().default(null),
+  /** What is checked out was written by somebody not trusted: files that run on checkout are taken from `base`. */
+  distrusted: z.boolean().default(false),
+  /** What is committed is pushed to `branch`; false: the server is only read. */
+  publish: z.boolean().default(false),
   models: z.array(Model).min(1),
 });
 export type BootConfig = z.infer<typeof BootConfig>;

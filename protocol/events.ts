@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { Options, Person } from "./request.ts";
 
-export const EVENTS_VERSION = 1;
+export const EVENTS_VERSION = 2;
 
 const turn = z.number().int().positive();
 /** Milliseconds since 1970, no later than a JavaScript `Date` can tell. */
@@ -51,6 +51,36 @@ export const Ask = z.object({
   freeText: z.boolean(),
 });
 export type Ask = z.infer<typeof Ask>;
+
+/** Whether the checks of a commit have passed. `none`: there are none, or none was seen yet. */
+export const Checks = z.object({
+  state: z.enum(["none", "pending", "passing", "failing"]),
+  failing: z.array(z.object({ name: short, url: short.nullable() })).max(20),
+});
+export type Checks = z.infer<typeof Checks>;
+
+/** A pull request that the session works on or that came of it, as it was last seen. */
+export const Pull = z.object({
+  /** `owner/name` it asks to merge into. */
+  repository: short,
+  number: z.number().int().positive(),
+  /** The thread that is its conversation. */
+  thread: short,
+  url: short,
+  title: short,
+  state: z.enum(["open", "draft", "merged", "closed"]),
+  branch: short,
+  base: short,
+  /** The commit at its head. */
+  commit: z.string().max(64),
+  additions: z.number().int().nonnegative(),
+  deletions: z.number().int().nonnegative(),
+  files: z.number().int().nonnegative(),
+  checks: Checks,
+  /** Opened by this session. */
+  own: z.boolean(),
+});
+export type Pull = z.infer<typeof Pull>;
 
 /** What the runner tells. `turn` is the turn it belongs to. */
 export const RunnerEvent = z.discriminatedUnion("type", [
@@ -102,6 +132,17 @@ export const RunnerEvent = z.discriminatedUnion("type", [
   /** Something a reader should know, as that the agent was restarted. */
   z.object({ type: z.literal("turn.notice"), at, turn, code: z.string().max(80), message: short }),
   z.object({ type: z.literal("files.changed"), at, turn, files: z.array(FileChange).max(500), total: z.number().int().nonnegative() }),
+  /** `branch` on the server stands at `commit` now; `commits`: how many it has beyond what the work started from. */
+  z.object({
+    type: z.literal("branch.pushed"),
+    at,
+    turn,
+    branch: short,
+    commit: z.string().max(64),
+    commits: z.number().int().nonnegative(),
+  }),
+  /** What was committed could not be pushed; it is still in the workspace. */
+  z.object({ type: z.literal("push.failed"), at, turn, failure: Failure }),
   z.object({ type: z.literal("turn.finished"), at, turn, outcome: z.enum(["done", "failed", "stopped"]), failure: Failure.optional() }),
 ]);
 export type RunnerEvent = z.infer<typeof RunnerEvent>;
@@ -121,7 +162,19 @@ export const AgentEvent = z.discriminatedUnion("type", [
     model: z.string(),
   }),
   z.object({ type: z.literal("session.repository"), at, repository: z.string(), base: z.string().nullable() }),
-  z.object({ type: z.literal("turn.queued"), at, turn, who: Person, text: z.string(), options: Options, contentKey: z.string() }),
+  /** `thread`, `place`: where its messages go; those of the session itself where not told. `offer`: it was begun by taking one. */
+  z.object({
+    type: z.literal("turn.queued"),
+    at,
+    turn,
+    who: Person,
+    text: z.string(),
+    options: Options,
+    contentKey: z.string(),
+    thread: z.string().optional(),
+    place: z.string().nullable().optional(),
+    offer: z.string().optional(),
+  }),
   z.object({ type: z.literal("turn.replaced"), at, turn, text: z.string(), options: Options }),
   z.object({ type: z.literal("turn.withdrawn"), at, turn }),
   z.object({ type: z.literal("turn.started"), at, turn }),
@@ -132,6 +185,17 @@ export const AgentEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("sandbox.connected"), at, generation: z.number().int().positive() }),
   z.object({ type: z.literal("sandbox.lost"), at, generation: z.number().int().positive(), failure: Failure }),
   z.object({ type: z.literal("ask.settled"), at, turn, id: z.string(), by: Person.nullable(), label: short, expired: z.boolean() }),
+  /** Another thread belongs to the session from now on. */
+  z.object({ type: z.literal("thread.joined"), at, thread: z.string() }),
+  /** The branch to work on was chosen anew, as after the one before was merged. */
+  z.object({ type: z.literal("session.branch"), at, branch: z.string(), base: z.string().nullable() }),
+  z.object({ type: z.literal("session.closed"), at, how: z.enum(["closed", "merged", "gone"]), who: Person.nullable() }),
+  /** What is known of the session's pull request, whole. */
+  z.object({ type: z.literal("pull.changed"), at, pull: Pull }),
+  /** Something errand could do next, if somebody who may says so. `auto`: it is taken without being asked for. */
+  z.object({ type: z.literal("offer.made"), at, id: z.string(), title: short, detail: short.optional(), auto: z.boolean() }),
+  /** `by` null: nobody took it, it has lost its meaning. */
+  z.object({ type: z.literal("offer.settled"), at, id: z.string(), by: Person.nullable() }),
   z.object({ type: z.literal("note"), at, turn: turn.nullable(), code: z.string().max(80), text: short }),
 ]);
 export type AgentEvent = z.infer<typeof AgentEvent>;

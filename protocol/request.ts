@@ -2,7 +2,12 @@
 import { z } from "zod";
 
 /** A person on a surface. `id` is unique across surfaces: `slack:<team>:<user>`, `github:<id>`, `owner` on this machine. */
-export const Person = z.object({ id: z.string().min(1).max(200), name: z.string().max(200).optional() });
+export const Person = z.object({
+  id: z.string().min(1).max(200),
+  name: z.string().max(200).optional(),
+  /** The address that the person's commits carry, where the surface knows one that is meant for it. */
+  email: z.string().max(320).optional(),
+});
 export type Person = z.infer<typeof Person>;
 
 /** What can be chosen in the text of a prompt (`repo=`, `branch=`, `model=`). */
@@ -15,6 +20,38 @@ export type Options = z.infer<typeof Options>;
 
 /** The longest prompt taken, in UTF-16 code units; Slack truncates a message at 40,000 characters. */
 export const MAX_PROMPT = 40_000;
+/** The longest context taken with a prompt, in UTF-16 code units. */
+export const MAX_CONTEXT = 120_000;
+
+const branch = z.string().min(1).max(255);
+
+/** A pull request that a thread is the conversation of, as it was when the request was made. */
+export const PullHead = z.object({
+  number: z.number().int().positive(),
+  url: z.string().max(500),
+  title: z.string().max(500),
+  /** The branch it asks to merge, and the one it asks to merge into. */
+  branch,
+  base: branch,
+  commit: z.string().max(64),
+  draft: z.boolean(),
+  /** `owner/name` that the branch lives in when that is not the thread's repository: errand can't push there. */
+  fork: z.string().max(300).nullable(),
+  /** Written by somebody who may not write to the repository: files that run on checkout are taken from `base`. */
+  distrusted: z.boolean(),
+});
+export type PullHead = z.infer<typeof PullHead>;
+
+/** What a thread is about, where that decides where the work happens. */
+export const About = z.object({
+  /** `owner/name`. */
+  repository: z.string().max(300),
+  /** The thread's number and title: names the branch and the pull request that come of it. */
+  number: z.number().int().positive(),
+  title: z.string().max(500),
+  pull: PullHead.nullable(),
+});
+export type About = z.infer<typeof About>;
 
 const base = {
   /** The platform's id of this delivery, kept across its retries. */
@@ -23,13 +60,27 @@ const base = {
   who: Person,
   /** When it was said, in ms since 1970, by the platform's clock. */
   at: z.number().int().nonnegative(),
+  /** What the surface needs to write in this thread, in its own words: kept with the thread and handed back; the newest one counts. */
+  native: z.string().max(2_000).optional(),
 };
 /** Names one native message whatever event told of it, such as `slack:C1:1700000000.000100`. */
 const contentKey = z.string().min(1).max(300);
 
 export const Request = z.discriminatedUnion("kind", [
   /** Work to do. `joins`: only heard when the thread already has a session (a reply without a mention). */
-  z.object({ kind: z.literal("prompt"), ...base, contentKey, text: z.string().max(MAX_PROMPT), options: Options, joins: z.boolean() }),
+  z.object({
+    kind: z.literal("prompt"),
+    ...base,
+    contentKey,
+    text: z.string().max(MAX_PROMPT),
+    options: Options,
+    joins: z.boolean(),
+    /** Where in the thread the answer belongs, in the surface's own words: handed back to it with every message of the turn. */
+    place: z.string().max(300).optional(),
+    /** What stands around the request, for the agent to read: marked as data, not as instructions. */
+    context: z.string().max(MAX_CONTEXT).optional(),
+    about: About.optional(),
+  }),
   /** The text of an earlier prompt was changed. */
   z.object({ kind: z.literal("edit"), ...base, contentKey, text: z.string().max(MAX_PROMPT), options: Options }),
   /** An earlier prompt was deleted. */
@@ -44,5 +95,19 @@ export const Request = z.discriminatedUnion("kind", [
     choice: z.string().max(500).optional(),
     text: z.string().max(MAX_PROMPT).optional(),
   }),
+  /** Do the last turn's work once more. */
+  z.object({ kind: z.literal("retry"), ...base }),
+  /** Take what errand offered to do next; the newest offer unless one is named. */
+  z.object({ kind: z.literal("take"), ...base, offer: z.string().min(1).max(200).optional() }),
+  /** Something outside changed that the session keeps an eye on (a pull request, its checks): look again. `pushed`: somebody else added a commit. */
+  z.object({
+    kind: z.literal("changed"),
+    ...base,
+    pushed: z.object({ commit: z.string().max(64), by: z.string().max(200) }).optional(),
+  }),
+  /** The thread has ended; a later prompt begins again. `gone`: it can't be written to any more either. */
+  z.object({ kind: z.literal("closed"), ...base, how: z.enum(["closed", "merged", "gone"]) }),
+  /** Somebody changed a message of ours: it is to be written again. `id` is the surface's, as told when it was sent. */
+  z.object({ kind: z.literal("restore"), ...base, id: z.string().min(1).max(200) }),
 ]);
 export type Request = z.infer<typeof Request>;

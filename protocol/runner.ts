@@ -27,6 +27,26 @@ export const MAX_FRAME = 1_000_000;
 
 const seq = z.number().int().nonnegative();
 
+/** A name and address as commits carry them. */
+export const Identity = z.object({ name: z.string().min(1).max(200), email: z.string().min(3).max(320) });
+export type Identity = z.infer<typeof Identity>;
+
+/** What the runner asks of the SessionAgent and waits for. Nothing of it is stored on either side. */
+export const RunnerAsk = z.discriminatedUnion("what", [
+  /** git wants to sign in at `url` (protocol, host and path, without credentials). */
+  z.object({ what: z.literal("credential"), url: z.string().min(1).max(1_000) }),
+]);
+export type RunnerAsk = z.infer<typeof RunnerAsk>;
+
+/** The answer. Secret where it is yes: never logged. `expiresAt` in ms since 1970. */
+export const RunnerAnswer = z.discriminatedUnion("ok", [
+  z.object({ ok: z.literal(true), username: z.string(), password: z.string(), expiresAt: z.number() }),
+  z.object({ ok: z.literal(false), why: z.string() }),
+]);
+export type RunnerAnswer = z.infer<typeof RunnerAnswer>;
+/** An ask that has no answer after this time counts as refused, in ms. */
+export const RUNNER_ASK_MS = 20_000;
+
 /** What the SessionAgent asks of the runner. Idempotent by `turn` and by the command's number. */
 export const Command = z.discriminatedUnion("do", [
   z.object({
@@ -37,6 +57,11 @@ export const Command = z.discriminatedUnion("do", [
     system: z.string(),
     /** `provider/model` as in the sandbox's OpenCode configuration. */
     model: z.string(),
+    /** What stands around the prompt: given to the agent with it, marked as data. */
+    context: z.string().optional(),
+    /** Who the turn's commits are by; the committer is `committer`, and is named as co-author. */
+    author: Identity.optional(),
+    committer: Identity.optional(),
   }),
   /** Adds to the running turn. */
   z.object({ do: z.literal("steer"), turn: z.number().int().positive(), text: z.string() }),
@@ -60,6 +85,8 @@ export const FromRunner = z.discriminatedUnion("t", [
   z.object({ t: z.literal("events"), first: z.number().int().positive(), items: z.array(RunnerEvent).min(1).max(1_000) }),
   /** Commands up to this number were applied. */
   z.object({ t: z.literal("ack"), commands: seq }),
+  /** `id` is the runner's, new for each ask on a connection. */
+  z.object({ t: z.literal("ask"), id: z.string().min(1).max(80), ask: RunnerAsk }),
 ]);
 export type FromRunner = z.infer<typeof FromRunner>;
 
@@ -73,6 +100,8 @@ export const ToRunner = z.discriminatedUnion("t", [
   z.object({ t: z.literal("resend"), from: z.number().int().positive() }),
   z.object({ t: z.literal("command"), seq: z.number().int().positive(), command: Command }),
   z.object({ t: z.literal("gateway"), origin: z.string() }),
+  /** The answer to the `ask` of that id. */
+  z.object({ t: z.literal("answer"), id: z.string(), answer: RunnerAnswer }),
   /** The runner must end: its generation is over. */
   z.object({ t: z.literal("bye"), reason: z.string() }),
 ]);

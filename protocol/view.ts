@@ -2,10 +2,10 @@
  * The view: what a person should see of a session now, reduced from its events. Pure; the same in the SessionAgent, in
  * tests and wherever else events are read. Bounded: only recent turns are kept, long texts are cut at their start.
  */
-import type { Ask, Failure, FileChange, NumberedEvent, PlanItem, ServiceName, SessionEvent, Tokens } from "./events.ts";
+import type { Ask, Failure, FileChange, NumberedEvent, PlanItem, Pull, ServiceName, SessionEvent, Tokens } from "./events.ts";
 import type { Options, Person } from "./request.ts";
 
-export const VIEW_VERSION = 1;
+export const VIEW_VERSION = 2;
 /** Finished turns kept in the view; older ones are in the log. */
 export const TURNS_KEPT = 10;
 /** Characters kept of one text part. */
@@ -17,6 +17,8 @@ const PARTS_KEPT = 12;
 /** Tools that run at once and boot phases, far above what honest work has: the view's size must not depend on who runs in the sandbox. */
 const TOOLS_KEPT = 50;
 const PHASES_KEPT = 50;
+/** Offers kept in the view, the newest. */
+const OFFERS_KEPT = 5;
 /** Questions and permission asks that one turn may have; further ones are not shown to anyone. */
 export const ASKS_A_TURN = 100;
 
@@ -30,6 +32,16 @@ export type AskView = Ask & {
   answer: string | null;
   expired: boolean;
 };
+/** Something errand could do next. */
+export type OfferView = {
+  id: string;
+  title: string;
+  detail: string | null;
+  auto: boolean;
+  madeAt: number;
+  state: "open" | "taken" | "gone";
+  by: Person | null;
+};
 export type ToolView = { id: string; title: string; tool: string; startedAt: number };
 export type TurnState = "queued" | "starting" | "working" | "waiting" | "stopping" | "done" | "failed" | "stopped" | "withdrawn";
 
@@ -40,6 +52,11 @@ export type TurnView = {
   prompt: string;
   options: Options;
   contentKey: string;
+  /** Where its messages go: the thread, and the place in it in the surface's own words. */
+  thread: string;
+  place: string | null;
+  /** The offer it was begun by. */
+  offer: string | null;
   queuedAt: number;
   startedAt: number | null;
   /** When the agent took the prompt. */
@@ -63,6 +80,9 @@ export type TurnView = {
   retry: { message: string; nextAt: number } | null;
   notices: string[];
   asks: AskView[];
+  /** What it pushed last, and why a push failed after that. */
+  pushed: { branch: string; commit: string; commits: number } | null;
+  pushFailure: Failure | null;
   failure: Failure | null;
 };
 
@@ -91,6 +111,12 @@ export type View = {
   branch: string;
   model: string;
   sandbox: SandboxView;
+  /** The pull request it works on or that came of it. */
+  pull: Pull | null;
+  /** The newest ones. */
+  offers: OfferView[];
+  /** How and when the conversation ended; null while it goes on. */
+  closed: { how: "closed" | "merged" | "gone"; at: number; who: Person | null } | null;
   turns: TurnView[];
 };
 
@@ -108,6 +134,9 @@ export function emptyView(): View {
     branch: "",
     model: "",
     sandbox: { generation: 0, n: 0, state: "none", startedAt: null, readyMs: null, phases: [], services: {}, failure: null },
+    pull: null,
+    offers: [],
+    closed: null,
     turns: [],
   };
 }
@@ -157,8 +186,37 @@ export function applyEvent(view: View, event: SessionEvent): void {
       view.repository = event.repository;
       view.base = event.base;
       return;
+    case "session.branch":
+      view.branch = event.branch;
+      view.base = event.base;
+      view.pull = null;
+      return;
+    case "session.closed":
+      view.closed = { how: event.how, at: event.at, who: event.who };
+      return;
+    case "pull.changed":
+      view.pull = event.pull;
+      return;
+    case "offer.made":
+      view.offers.push({
+        id: event.id,
+        title: event.title,
+        detail: event.detail ?? null,
+        auto: event.auto,
+        madeAt: event.at,
+        state: "open",
+        by: null,
+      });
+      if (view.offers.length > OFFERS_KEPT) view.offers.shift();
+      return;
+    case "offer.settled": {
+      const offer = view.offers.find((candidate) => candidate.id === event.id);
+      if (offer?.state === "open") Object.assign(offer, { state: event.by === null ? "gone" : "taken", by: event.by });
+      return;
+    }
     case "turn.queued":
-      view.turns.push(newTurn(event));
+      view.turns.push(newTurn(event, view.thread));
+      view.closed = null;
       prune(view);
       return;
     case "sandbox.wanted":
@@ -203,7 +261,7 @@ function applyPhase(phases: Phase[], event: Extract<SessionEvent, { type: "boot.
   phase.error = event.ok === false ? (event.error ?? "failed") : null;
 }
 
-function newTurn(event: Extract<SessionEvent, { type: "turn.queued" }>): TurnView {
+function newTurn(event: Extract<SessionEvent, { type: "turn.queued" }>, thread: string): TurnView {
   return {
     id: event.turn,
     state: "queued",
@@ -211,6 +269,9 @@ function newTurn(event: Extract<SessionEvent, { type: "turn.queued" }>): TurnVie
     prompt: event.text,
     options: event.options,
     contentKey: event.contentKey,
+    thread: event.thread ?? thread,
+    place: event.place ?? null,
+    offer: event.offer ?? null,
     queuedAt: event.at,
     startedAt: null,
     acceptedAt: null,
@@ -230,6 +291,8 @@ function newTurn(event: Extract<SessionEvent, { type: "turn.queued" }>): TurnVie
     retry: null,
     notices: [],
     asks: [],
+    pushed: null,
+    pushFailure: null,
     failure: null,
   };
 }
@@ -354,6 +417,13 @@ function applyToTurn(turn: TurnView, event: SessionEvent): void {
     case "files.changed":
       turn.files = event.files;
       turn.filesTotal = event.total;
+      return;
+    case "branch.pushed":
+      turn.pushed = { branch: event.branch, commit: event.commit, commits: event.commits };
+      turn.pushFailure = null;
+      return;
+    case "push.failed":
+      turn.pushFailure = event.failure;
       return;
     case "turn.finished":
     case "turn.ended":

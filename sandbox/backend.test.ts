@@ -19,6 +19,9 @@ const BODY: EnsureBody = {
     repository: null,
     base: null,
     branch: "b",
+    head: null,
+    distrusted: false,
+    publish: false,
     models: [{ id: "m", name: "m", context: 1, output: 1, price: null }],
   },
 };

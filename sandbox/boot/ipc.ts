@@ -29,6 +29,12 @@ export const RunnerConfig = z.object({
   base: z.string().nullable(),
   /** The branch to work on. */
   branch: z.string().min(1),
+  /** A ref on the server to start `branch` from, such as `refs/pull/7/head`; null: from `base`. */
+  head: z.string().nullable(),
+  /** Files that run on checkout are taken from `base`. */
+  distrusted: z.boolean(),
+  /** What is committed is pushed. */
+  publish: z.boolean(),
   /** Where OpenCode listens, as `http://127.0.0.1:4096`, and the password of its Basic auth (user `opencode`). */
   opencode: z.object({ url: z.string().min(1), password: z.string() }),
   /** `provider/model`, used for a prompt that names none and for the warm-up. */

@@ -20,6 +20,9 @@ const body = (generation: number, session = S): EnsureBody => ({
     repository: null,
     base: null,
     branch: "b",
+    head: null,
+    distrusted: false,
+    publish: false,
     models: [{ id: "m", name: "m", context: 1, output: 1, price: null }],
   },
 });

@@ -38,7 +38,7 @@ export async function startPeer(token: string) {
         for (const one of commands) send({ t: "command", ...one });
       } else if (frame.t === "ack") {
         commands = commands.filter((one) => one.seq > frame.commands);
-      } else {
+      } else if (frame.t === "events") {
         frames.push({ at: Date.now(), size: text.length, items: frame.items.length });
         if (frame.first > received + 1) {
           faults.push(`gap: got ${frame.first}, had ${received}`);
