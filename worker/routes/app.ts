@@ -65,3 +65,12 @@ export const safeHeaders: MiddlewareHandler<App> = async (c, next) => {
   if (!c.res.headers.has("content-security-policy")) c.header("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
   if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
 };
+
+/** Lets work that is slower than the answer go on in a Worker; elsewhere there is nothing to tell. */
+export function waitUntil(c: AppContext, work: Promise<unknown>): void {
+  try {
+    c.executionCtx.waitUntil(work);
+  } catch {
+    // Hono throws where no execution context was given, as outside a Worker.
+  }
+}

@@ -36,7 +36,7 @@ export type Payload = z.infer<typeof Payload>;
 /** The payload of a body, or undefined where it is no JSON object in UTF-8. */
 export function payloadOf(body: Uint8Array): Payload | undefined {
   try {
-    return Payload.safeParse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body))).data;
+    return Payload.safeParse(JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body))).data;
   } catch {
     return undefined;
   }

@@ -7,7 +7,7 @@ import { clientOptions, slackClient } from "../../bots/slack/client.ts";
 import { receiveClick, receiveEvent, type Self, type Verdict } from "../../bots/slack/receive.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";
 import type { SessionRpc } from "../session/contract.ts";
-import { type App, type AppContext, agentOf, routes } from "./app.ts";
+import { type App, type AppContext, agentOf, routes, waitUntil } from "./app.ts";
 import { type Delivery, type Ending, isSignedBySlack, type Payload, parsePayload, WorkerReceiver } from "./slack-receiver.ts";
 
 /** Slack waits 3 s; a hand-over that is slower than this, in ms, is answered with 503, so that Slack sends it again. */
@@ -159,13 +159,4 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   const inner = "original" in error && error.original instanceof Error ? error.original : error;
   return `${inner.name}: ${inner.message}`.slice(0, 300);
-}
-
-/** Lets work that is slower than the answer go on in a Worker; elsewhere there is nothing to tell. */
-function waitUntil(c: AppContext, work: Promise<unknown>): void {
-  try {
-    c.executionCtx.waitUntil(work);
-  } catch {
-    // Hono throws where no execution context was given, as outside a Worker.
-  }
 }

@@ -1,0 +1,22 @@
+/** What the Worker does by the clock, every five minutes. */
+import { gitHubApp } from "../bots/github/client.ts";
+import { sweepDeliveries } from "./github-sweep.ts";
+import { githubOf, settingsOf } from "./settings.ts";
+
+/** Looks for missed deliveries of GitHub's, where GitHub is set up. Logs one line; never rejects, since the next time is soon. */
+export async function scheduled(_controller: unknown, env: Env): Promise<void> {
+  const log = (line: Record<string, unknown>) => console.log(JSON.stringify({ at: "github-sweep", ...line }));
+  try {
+    const github = githubOf(settingsOf(env));
+    if (!github.ok) {
+      if (github.half) log({ outcome: "not set up", why: `set ${github.missing.join(", ")}` });
+      return;
+    }
+    const swept = await sweepDeliveries(gitHubApp(github), env.DB, Date.now());
+    if (swept) log({ outcome: swept.why === null ? "done" : "cut short", ...swept });
+  } catch (error) {
+    // A failed query's own message repeats its parameters.
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    log({ outcome: "failed", why: cause instanceof Error ? cause.message : "unknown" });
+  }
+}
