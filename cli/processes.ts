@@ -58,7 +58,10 @@ export function isTaken(port: number): Promise<boolean> {
   });
 }
 
-/** The environment without what looks like a secret: children get the secrets they need by pipes and files of their own. */
+/**
+ * The environment without what looks like a secret, or says where one is: children get the secrets they need by pipes and files of their
+ * own. A webhook proxy's channel is one too: who knows it reads what passes there.
+ */
 export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !/TOKEN|SECRET|_KEY$|PASSWORD/i.test(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/TOKEN|SECRET|_KEY(_FILE)?$|PASSWORD|WEBHOOK_PROXY$/i.test(name)));
 }

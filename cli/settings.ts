@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { type GitHubSettings, readGitHub } from "./github-settings.ts";
 
 /** What `npm start -- --help` says; a file of its own, since it is read before anything is installed. */
 export const HELP = readFileSync(join(import.meta.dirname, "help.txt"), "utf8");
@@ -18,6 +19,7 @@ export type StartSettings = {
   port: number;
   data: string;
   slack: SlackSettings;
+  github: GitHubSettings;
   model: ModelSettings;
   /** Null: the sample repository of the local git host. */
   repository: string | null;
@@ -27,16 +29,17 @@ export type StartSettings = {
 };
 
 /** Ports used, counted from `--port`. */
-export const PORTS = { worker: 0, page: 1, git: 2, slack: 3, model: 4, backend: 5 } as const;
+export const PORTS = { worker: 0, page: 1, git: 2, slack: 3, model: 4, backend: 5, github: 6 } as const;
 
 /** What each port is for, in words. */
 export const PORT_USES: Record<keyof typeof PORTS, string> = {
   worker: "the Worker",
-  page: "the page of the local Slack",
+  page: "the page of the local Slack and GitHub",
   git: "the local git host",
   slack: "the local Slack",
   model: "the demonstration model",
   backend: "the sandbox backend",
+  github: "the local GitHub",
 };
 
 type Env = Record<string, string | undefined>;
@@ -66,6 +69,7 @@ export function readSettings(
     port,
     data: resolve(values.data ?? ".errand"),
     slack: readSlack(env, mistakes),
+    github: readGitHub(env, mistakes, remarks),
     model: readModel(env, mistakes, remarks),
     repository: text(env.ERRAND_REPOSITORY),
     repositoryBaseUrl: text(env.ERRAND_REPOSITORY_BASE_URL),

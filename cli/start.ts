@@ -77,7 +77,7 @@ async function checkPorts(first: number): Promise<void> {
     if (await isTaken(first + offset)) taken.push(`${first + offset} (for ${PORT_USES[part]})`);
   if (taken.length === 0) return;
   const which = taken.length === 1 ? `Port ${taken[0]} is` : `The ports ${taken.join(", ")} are`;
-  throw new Error(`${which} taken by another program. End it, or choose six others in a row: npm start -- --port 9000`);
+  throw new Error(`${which} taken by another program. End it, or choose seven others in a row: npm start -- --port 9000`);
 }
 
 /** What has been started, to be ended in the opposite order. */

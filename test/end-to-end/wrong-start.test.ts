@@ -61,7 +61,7 @@ function expectRefused(ended: Ended, code: number, ...words: (string | RegExp)[]
 it.each([["--help"], ["-h"]])("%s says how to use it", async (flag) => {
   const ended = await run([flag]);
   expect(ended).toMatchObject({ code: 0, err: "" });
-  for (const word of ["--port", "--data", "SLACK_BOT_TOKEN", "ERRAND_MODEL_URL"]) expect(ended.out).toContain(word);
+  for (const word of ["--port", "--data", "SLACK_BOT_TOKEN", "ERRAND_GITHUB_APP_ID", "ERRAND_MODEL_URL"]) expect(ended.out).toContain(word);
 });
 
 describe("wrong settings are all named at once", () => {
@@ -80,9 +80,15 @@ describe("wrong settings are all named at once", () => {
       [/ERRAND_MODEL_PRICE must be JSON such as/],
     ],
     ["a Slack with half its tokens", [], { SLACK_BOT_TOKEN: "xoxb-1" }, [/SLACK_APP_TOKEN, which starts with xapp-/]],
+    [
+      "a GitHub App without its keys",
+      [],
+      { ERRAND_GITHUB_APP_ID: "1" },
+      [/ERRAND_GITHUB_APP_SLUG must/, /ERRAND_GITHUB_PRIVATE_KEY must hold/],
+    ],
     ["a port that is no number", ["--port", "many"], {}, [/--port must be a whole number from 1024 to 655\d\d, not “many”/]],
     ["a port of the system's", ["--port", "80"], {}, [/--port must be a whole number from 1024/]],
-    ["a port without room for five more", ["--port", "65535"], {}, [/--port must be .* to 65530/]],
+    ["a port without room for six more", ["--port", "65535"], {}, [/--port must be .* to 65529/]],
     ["an option that does not exist", ["--prot", "9000"], {}, [/--prot/]],
     ["a repository without owner", [], { ERRAND_REPOSITORY: "sample" }, [/ERRAND_REPOSITORY must look like owner\/name/]],
   ])("%s", async (_name, args: string[], env: Record<string, string>, words) => {
@@ -94,11 +100,12 @@ describe("wrong settings are all named at once", () => {
 describe("a port that is taken", () => {
   it.each([
     [0, "the Worker"],
-    [1, "the page of the local Slack"],
+    [1, "the page of the local Slack and GitHub"],
     [2, "the local git host"],
     [3, "the local Slack"],
     [4, "the demonstration model"],
     [5, "the sandbox backend"],
+    [6, "the local GitHub"],
   ])("the first plus %i: says which, for what and what to do", async (offset, use) => {
     const other = await hold(port + offset);
     try {
