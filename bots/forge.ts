@@ -30,8 +30,8 @@ export interface Forge {
   repositoryOf(cloneUrl: string): string | null;
   /** Who errand's own commits are by, on this forge. */
   identity(): Promise<Identity>;
-  /** Whether errand may work on the repository at all, and how. */
-  policy(repository: string): Promise<{ kind: "policy"; policy: Policy } | Unsettled>;
+  /** Whether errand may work on the repository at all, and how. `wrong`: what of the owners' decision could not be used, for a person. */
+  policy(repository: string): Promise<{ kind: "policy"; policy: Policy; wrong?: string } | Unsettled>;
   credential(repository: string, access: "read" | "write"): Promise<Credential | Unsettled>;
   /**
    * The pull request of the view's branch: the open one that is there, or a new draft. Title and body come from the view.

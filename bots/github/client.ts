@@ -53,6 +53,8 @@ export type GitHubApp = {
   installation(id: number): Octokit;
   /** The installation that covers `owner/name`; null where there is none. Known for five minutes. Throws what Octokit throws. */
   installationOf(repository: string): Promise<number | null>;
+  /** The number of the account `<slug>[bot]` that errand writes as; null where it could not be found out. Known for a day. */
+  botId(): Promise<number | null>;
   /** A token of the installation. `fresh`: newly minted, valid for its whole hour. Throws what Octokit throws. */
   token(installation: number, scope?: TokenScope, fresh?: boolean): Promise<InstallationToken>;
 };
@@ -65,6 +67,7 @@ const APP_TOKEN = { before: 60, after: 540 } as const;
 /** A token with less life than this is not used any more: what began with it should end with it. Milliseconds. */
 const TOKEN_MARGIN = 10 * 60_000;
 const INSTALLATION_KNOWN = 5 * 60_000;
+const BOT_KNOWN = 24 * 60 * 60_000;
 /** Entries kept; beyond that the oldest go. */
 const KEPT = 500;
 
@@ -173,6 +176,17 @@ export function gitHubApp(access: GitHubAccess): GitHubApp {
     return { token: minted.token, expiresAt: minted.expires_at };
   }
 
+  const installation = (id: number) => client(async (again) => `token ${(await token(id, {}, again)).token}`, true);
+
+  /** The account is public, but only a token has a limit of its own, and the App's own token is not taken there. */
+  async function findBot(): Promise<number | null> {
+    const { data: some } = await asApp().rest.apps.listInstallations({ per_page: 10 });
+    const active = some.find((one) => !one.suspended_at);
+    if (!active) return null;
+    const { data } = await installation(active.id).rest.users.getByUsername({ username: `${access.slug}[bot]` });
+    return data.id;
+  }
+
   return {
     appId: access.appId,
     slug: access.slug,
@@ -180,7 +194,19 @@ export function gitHubApp(access: GitHubAccess): GitHubApp {
     apiUrl,
     asApp,
     token,
-    installation: (id) => client(async (again) => `token ${(await token(id, {}, again)).token}`, true),
+    installation,
+    botId: async () => {
+      const key = `${apiUrl} ${access.appId} bot ${access.slug}`;
+      const found = kept(key);
+      if (found) return Number(found.value);
+      try {
+        const id = await findBot();
+        if (id !== null) keep(key, String(id), Number.POSITIVE_INFINITY, now() + BOT_KNOWN);
+        return id;
+      } catch {
+        return null;
+      }
+    },
     installationOf: async (repository) => {
       const key = `${apiUrl} ${access.appId} installation ${repository.toLowerCase()}`;
       const found = kept(key);
