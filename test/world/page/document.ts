@@ -1,5 +1,6 @@
 /** The whole page as HTML. Pure. */
 import { Html, html } from "./html.ts";
+import { tabs } from "./tabs.ts";
 import { namesOf, type Place, paneHtml, panesOf, type Snapshot } from "./view.ts";
 
 /** What a newcomer finds in the composer of a channel in which they have said nothing. */
@@ -21,8 +22,16 @@ ${thread ? html`<input type="hidden" name="thread_ts" value="${thread}">` : html
 </form>`;
 }
 
-/** The page of a place. `nonce` goes with the content security policy; `newId` makes ids of messages to be. */
-export function documentOf(snapshot: Snapshot, place: Place, options: { nonce: string; newId: () => string; workspace: string }): Html {
+/** How a page is made: `nonce` goes with the content security policy, `newId` makes ids of messages to be, `tabs` says whether there is a GitHub. */
+export interface DocumentOptions {
+  nonce: string;
+  newId: () => string;
+  workspace: string;
+  tabs?: boolean;
+}
+
+/** The page of a place. */
+export function documentOf(snapshot: Snapshot, place: Place, options: DocumentOptions): Html {
   const names = namesOf(snapshot);
   const panes = panesOf(snapshot, place);
   const here = snapshot.channels.find((channel) => channel.channel_id === place.channel);
@@ -54,7 +63,7 @@ ${composer({ channel: place.channel, thread: place.thread, label: "Reply…", te
 <script type="module" src="/page.js" nonce="${options.nonce}"></script>
 </head>
 <body>
-<div class="banner" data-banner role="alert" hidden></div>
+${options.tabs ? tabs("slack") : null}<div class="banner" data-banner role="alert" hidden></div>
 <main class="app${place.thread ? " with-thread" : ""}" data-app data-channel="${place.channel}" data-thread="${place.thread ?? ""}">
 <nav aria-label="Channels">
 <div class="workspace"><b>${options.workspace}</b><span class="quiet">a Slack on this machine</span></div>

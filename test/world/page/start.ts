@@ -12,7 +12,10 @@ import { isLoopbackHost } from "../loopback.ts";
 import type { Slack } from "../slack/start.ts";
 import { TOKENS, WORKSPACE } from "../slack/workspace.ts";
 import { documentOf } from "./document.ts";
+import type { GitHubOffer } from "./github/offer.ts";
+import { addGitHub } from "./github/routes.ts";
 import { toSlackText } from "./names.ts";
+import { contentPolicy } from "./policy.ts";
 import { namesOf, type Panes, type Place, panesOf, patchOf, type Snapshot } from "./view.ts";
 
 /** How long changes are gathered before a page hears of them, in ms. */
@@ -22,7 +25,7 @@ const SLACK_TIMEOUT_MS = 10_000;
 
 const file = (name: string) => readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8");
 /** The style sheets, in the order in which they build on each other. */
-const STYLES = ["base", "message", "blocks", "writing", "small"];
+const STYLES = ["base", "tabs", "message", "blocks", "writing", "small"];
 const asText = (value: unknown) => (typeof value === "string" ? value : "");
 
 /** Words for what the Slack refuses; others are shown as they come. */
@@ -52,8 +55,15 @@ function placeOf(slack: Slack, channel: string | undefined, thread: string | und
   return /^\d+\.\d+$/.test(thread) && slack.thread(channel, thread).length > 0 ? { channel, thread } : undefined;
 }
 
+/** What the page shows, and where. Without a GitHub there is the Slack alone. */
+export interface PageOptions {
+  slack: Slack;
+  github?: GitHubOffer | null;
+  port: number;
+}
+
 /** Starts the page's server on 127.0.0.1; a port of 0 takes a free one. Throws where the port is taken. */
-export async function startPage({ slack, port }: { slack: Slack; port: number }): Promise<{ url: string; stop: () => Promise<void> }> {
+export async function startPage({ slack, github = null, port }: PageOptions): Promise<{ url: string; stop: () => Promise<void> }> {
   const app = new Hono();
   const script = file("./page.client.js");
   const styles = STYLES.map((name) => file(`./styles/${name}.css`)).join("");
@@ -66,7 +76,8 @@ export async function startPage({ slack, port }: { slack: Slack; port: number })
     }
     await next();
     c.header("x-content-type-options", "nosniff");
-    c.header("referrer-policy", "no-referrer");
+    // Browsers tell nothing of where a form comes from under "no-referrer", not even to the page itself, which asks for it.
+    c.header("referrer-policy", "same-origin");
     c.header("cross-origin-opener-policy", "same-origin");
     if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
   });
@@ -74,11 +85,13 @@ export async function startPage({ slack, port }: { slack: Slack; port: number })
   const show = (c: Context, place: Place | undefined) => {
     if (!place) return c.redirect(`/c/${WORKSPACE.channels.demo}`);
     const nonce = randomBytes(16).toString("base64");
-    const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`;
-    c.header("content-security-policy", policy);
-    return c.html(documentOf(snapshotOf(slack), place, { nonce, newId: randomUUID, workspace: WORKSPACE.name }).text);
+    c.header("content-security-policy", contentPolicy(nonce));
+    return c.html(
+      documentOf(snapshotOf(slack), place, { nonce, newId: randomUUID, workspace: WORKSPACE.name, tabs: github !== null }).text,
+    );
   };
 
+  if (github) addGitHub(app, github);
   app.get("/", (c) => show(c, undefined));
   app.get("/c/:channel", (c) => show(c, placeOf(slack, c.req.param("channel"), undefined)));
   app.get("/c/:channel/t/:thread", (c) => show(c, placeOf(slack, c.req.param("channel"), c.req.param("thread"))));
