@@ -3,7 +3,7 @@
  * can be had in time, and what is missing is left out.
  */
 import type { Octokit } from "@octokit/rest";
-import { z } from "zod";
+import * as z from "zod";
 import { splitRepository } from "./client.ts";
 import { sortCall } from "./errors.ts";
 import { type Account, Comment, PullRequest, Review, ReviewComment } from "./events.ts";

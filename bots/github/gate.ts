@@ -4,7 +4,7 @@
  */
 
 import type { Octokit } from "@octokit/rest";
-import { z } from "zod";
+import * as z from "zod";
 import { splitRepository } from "./client.ts";
 import { saidBy, sortCall, statusOf } from "./errors.ts";
 import type { Account } from "./events.ts";

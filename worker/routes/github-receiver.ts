@@ -1,6 +1,6 @@
 /** What stands between GitHub's POST and its handler: the signature, the form of a delivery, and a Probot for this delivery alone. */
 import { type Options, Probot, ProbotOctokit } from "probot";
-import { z } from "zod";
+import * as z from "zod";
 import { hmacKey } from "../../protocol/hmac.ts";
 
 /**
