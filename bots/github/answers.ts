@@ -96,8 +96,8 @@ export const AnnotationAnswer = z.object({
   message: z.string().nullish(),
 });
 
-/** The entries of a folder. */
-export const FolderAnswer = z.array(z.object({ name: z.string(), path: z.string(), type: z.string() }));
+/** An entry of a folder. */
+export const EntryAnswer = z.object({ name: z.string(), path: z.string(), type: z.string() });
 
 /** A file: as its text, where that was asked for and given, or in base64. */
 export const FileAnswer = z.union([

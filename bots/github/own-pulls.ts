@@ -4,7 +4,7 @@ import type { Checks, Pull } from "../../protocol/events.ts";
 import { parseThreadKey, threadKey } from "../../protocol/thread.ts";
 import type { View } from "../../protocol/view.ts";
 import type { Links } from "../surface.ts";
-import { FileAnswer, FolderAnswer, IssueAnswer, itemsOf, PullAnswer, type RepositoryAnswer } from "./answers.ts";
+import { EntryAnswer, FileAnswer, IssueAnswer, itemsOf, PullAnswer, type RepositoryAnswer } from "./answers.ts";
 import { saidBy, statusOf } from "./errors.ts";
 import { changedPull, newPull, type PullFacts, wasReadied } from "./pull-text.ts";
 
@@ -66,10 +66,21 @@ async function openOf({ octokit, owner, repo }: Place, branch: string): Promise<
 const TEMPLATE_FOLDERS = [".github", "", "docs"];
 const TEMPLATE = /^pull_request_template\.(?:md|markdown|txt)$/i;
 
+/** A file or folder on the default branch. The path's slashes stay slashes: not every GitHub takes them escaped. */
+async function contentOf({ octokit, owner, repo }: Place, path: string, format?: "raw"): Promise<unknown> {
+  const answer: { data: unknown } = await octokit.request("GET /repos/{owner}/{repo}/contents/{+path}", {
+    owner,
+    repo,
+    path,
+    ...(format ? { mediaType: { format } } : {}),
+  });
+  return answer.data;
+}
+
 /** The text of a file on the default branch; null where there is none. */
-export async function fileOf({ octokit, owner, repo }: Place, path: string): Promise<string | null> {
+export async function fileOf(place: Place, path: string): Promise<string | null> {
   try {
-    const { data } = await octokit.rest.repos.getContent({ owner, repo, path, mediaType: { format: "raw" } });
+    const data = await contentOf(place, path, "raw");
     const file = FileAnswer.safeParse(data);
     return file.success ? file.data : null;
   } catch (error) {
@@ -79,11 +90,9 @@ export async function fileOf({ octokit, owner, repo }: Place, path: string): Pro
 }
 
 async function templateOf(place: Place): Promise<string | null> {
-  const { octokit, owner, repo } = place;
   for (const folder of TEMPLATE_FOLDERS) {
     try {
-      const { data } = await octokit.rest.repos.getContent({ owner, repo, path: folder });
-      const entries = itemsOf(FolderAnswer.element, data);
+      const entries = itemsOf(EntryAnswer, await contentOf(place, folder));
       const file = entries.find((entry) => entry.type === "file" && TEMPLATE.test(entry.name));
       if (file) return await fileOf(place, file.path);
     } catch (error) {
@@ -124,7 +133,8 @@ export async function findOrOpen(
   } catch (error) {
     if (statusOf(error) !== 422) throw error;
     const said = saidBy(error);
-    if (/no commits between/i.test(said)) return { kind: "nothing" };
+    // "head invalid": somebody deleted the branch meanwhile.
+    if (/no commits between/i.test(said) || /\bhead invalid\b/.test(said)) return { kind: "nothing" };
     const other = /already exists/i.test(said) ? await openOf(place, view.branch) : null;
     if (other !== null) return { kind: "pull", number: other };
     throw error;
