@@ -4,7 +4,7 @@ import { actionForm, buttonForm, count, type Reader } from "./form.ts";
 import { githubMarkdown } from "./markdown.ts";
 import type { GitHubOffer } from "./offer.ts";
 import type { PullParts } from "./read.ts";
-import type { CheckRun } from "./records.ts";
+import type { CheckRun, Repository } from "./records.ts";
 
 /** What the world offers beside the REST API, see `GitHubOffer`. */
 export type Extras = Pick<GitHubOffer, "check" | "actionsOf" | "pressAction">;
@@ -99,8 +99,7 @@ ${actionForm(
 )}</details>`;
 }
 
-function mergeButtons(parts: PullParts, reader: Reader): Html | null {
-  const { pull } = parts;
+function mergeButtons({ pull }: PullParts, repository: Repository, reader: Reader): Html {
   const fields = { number: pull.number };
   if (!reader.mayWrite) return html`<p class="quiet">Only people with write access can merge this pull request.</p>`;
   if (pull.draft) {
@@ -108,23 +107,29 @@ function mergeButtons(parts: PullParts, reader: Reader): Html | null {
   }
   const conflict =
     pull.mergeable === false ? html`<p class="quiet">This branch has conflicts with <code>${pull.base.ref}</code>.</p>` : null;
+  const way = (value: string, label: string, allowed: boolean) => (allowed ? html`<option value="${value}">${label}</option>` : null);
+  const ways = [
+    way("merge", "with a merge commit", repository.allow_merge_commit),
+    way("squash", "as one commit", repository.allow_squash_merge),
+    way("rebase", "by rebasing", repository.allow_rebase_merge),
+  ];
   const merge = actionForm(
     reader,
     "merge",
     { id: "merge", class: "inline", fields: { ...fields, sha: pull.head.sha } },
-    html`<select name="method" aria-label="How to merge" autocomplete="off"><option value="merge">with a merge commit</option><option value="squash">as one commit</option><option value="rebase">by rebasing</option></select>
+    html`<select name="method" aria-label="How to merge" autocomplete="off">${ways}</select>
 <button type="submit" class="button primary">Merge pull request</button>`,
   );
   return html`${conflict}<div class="row">${merge}${buttonForm(reader, "draft", { id: "draft", label: "Convert to draft", kind: "plain", fields: { ...fields, node: pull.node_id } })}</div>`;
 }
 
 /** The box at the end of a pull request. */
-export function mergeBox(parts: PullParts, reader: Reader, extras: Extras): Html {
+export function mergeBox(parts: PullParts, repository: Repository, reader: Reader, extras: Extras): Html {
   const { pull } = parts;
   const merged = html`<p>${pull.merged ? html`Merged by <b>${pull.merged_by.login}</b> into <code>${pull.base.ref}</code>.` : html`Closed with unmerged commits.`}</p>`;
   return html`<section class="box merge" aria-label="Checks and merging" id="merge-box">
 ${checksView(parts, reader, extras)}
-${pull.state === "open" ? mergeButtons(parts, reader) : merged}
+${pull.state === "open" ? mergeButtons(parts, repository, reader) : merged}
 ${extras.check ? ciMenu(parts, reader) : null}
 </section>`;
 }

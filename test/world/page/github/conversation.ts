@@ -152,6 +152,6 @@ export function conversation(thread: Thread, reader: Reader, place: ThreadPlace,
   return html`${headOf(thread, reader, place)}
 <div class="conversation">${card(content, reader, editLinks(place, content.anchor))}
 ${timelineOf(thread).map((entry) => entryView(entry, reader, place))}
-${parts ? mergeBox(parts, reader, extras) : null}
+${parts ? mergeBox(parts, thread.repository, reader, extras) : null}
 ${commentBox(thread, reader)}</div>`;
 }

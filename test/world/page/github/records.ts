@@ -26,7 +26,9 @@ export const Repository = z.object({
   private: z.boolean(),
   description: text,
   default_branch: z.string(),
-  open_issues_count: number.default(0),
+  allow_merge_commit: z.boolean().default(true),
+  allow_squash_merge: z.boolean().default(true),
+  allow_rebase_merge: z.boolean().default(true),
 });
 export type Repository = z.infer<typeof Repository>;
 

@@ -55,8 +55,12 @@ export function threadsOf(comments: readonly ReviewComment[]): ReviewThread[] {
 /** The entries of a conversation. Reviews that only carried an answer in a thread are left out, as GitHub does. */
 export function timelineOf(thread: Pick<Thread, "comments" | "events" | "parts">): Entry[] {
   const entries: Entry[] = thread.comments.map((comment) => ({ kind: "comment", at: Date.parse(comment.created_at), comment }));
+  const merged = thread.events.filter((event) => event.event === "merged").map((event) => Date.parse(event.created_at));
   for (const event of thread.events) {
-    if (TOLD.has(event.event)) entries.push({ kind: "event", at: Date.parse(event.created_at), event });
+    const at = Date.parse(event.created_at);
+    // Merging closes, too: that is said once.
+    const said = event.event === "closed" && merged.some((time) => Math.abs(time - at) < 2_000);
+    if (TOLD.has(event.event) && !said) entries.push({ kind: "event", at, event });
   }
   const { parts } = thread;
   if (parts) {
