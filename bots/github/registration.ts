@@ -12,13 +12,20 @@ const Conversion = z.object({
   id: z.number().int().positive(),
   slug: z.string().regex(/^[a-z0-9-]{1,100}$/i),
   name: z.string().max(100),
-  owner: z.object({ login: z.string().max(100) }),
+  owner: z.object({ login: z.string().regex(/^[\w-]{1,100}$/), type: z.string().optional() }),
   pem: z.string().min(1),
   webhook_secret: z.string().min(1),
 });
 
 /** An App just made, with its secrets: never logged or stored here. `privateKey` is PKCS#8 PEM. */
-export type NewApp = { id: number; slug: string; name: string; owner: string; privateKey: string; webhookSecret: string };
+export type NewApp = {
+  id: number;
+  slug: string;
+  name: string;
+  owner: { login: string; organisation: boolean };
+  privateKey: string;
+  webhookSecret: string;
+};
 
 /** How asking for the keys ended. `spent`: this code gives none, and never will. `away`: GitHub did not answer, the code may still be good. */
 export type Conversion = { kind: "created"; app: NewApp } | { kind: "spent"; why: string } | { kind: "away"; why: string };
@@ -58,7 +65,8 @@ export async function convertCode(
     };
   const { id, slug, name, owner, pem, webhook_secret } = parsed.data;
   try {
-    return { kind: "created", app: { id, slug, name, owner: owner.login, privateKey: toPkcs8Pem(pem), webhookSecret: webhook_secret } };
+    const by = { login: owner.login, organisation: owner.type === "Organization" };
+    return { kind: "created", app: { id, slug, name, owner: by, privateKey: toPkcs8Pem(pem), webhookSecret: webhook_secret } };
   } catch (error) {
     if (error instanceof WrongKey) return { kind: "spent", why: "GitHub's answer holds no private key that errand can read." };
     throw error;

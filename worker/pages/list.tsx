@@ -15,7 +15,9 @@ export function listPage(
   const content = (
     <>
       <Bar>
-        <span class="quiet">{person.name ?? person.id}</span>
+        <span class="quiet">
+          <a href="/setup/github">GitHub</a> · {person.name ?? person.id}
+        </span>
       </Bar>
       <main class="narrow">
         <h1>What should errand do?</h1>

@@ -213,6 +213,9 @@ export function createdPage(
   const vars = `"GITHUB_APP_ID": "${app.id}",\n"GITHUB_APP_SLUG": "${app.slug}",\n${
     where.github ? `"GITHUB_WEB_URL": "${where.github.webUrl}",\n"GITHUB_API_URL": "${where.github.apiUrl}",\n` : ""
   }`;
+  const settings = app.owner.organisation
+    ? `${where.webUrl}/organizations/${encodeURIComponent(app.owner.login)}/settings`
+    : `${where.webUrl}/settings`;
   const content = (
     <>
       <Bar />
@@ -251,16 +254,36 @@ export function createdPage(
           In an issue: <code>{`@${app.slug} add a test for the parser`}</code>
         </p>
         <p class="quiet">
-          Lost a key? On{" "}
-          <a href={`${where.webUrl}/apps/${app.slug}`} target="_blank" rel="noreferrer">
-            the App’s page
-          </a>{" "}
-          {app.owner} can make a new private key and a new webhook secret.
+          Lost a key? {app.owner.login} can make a new private key and set a new webhook secret in{" "}
+          <a href={`${settings}/apps/${app.slug}`} target="_blank" rel="noreferrer">
+            the App’s settings
+          </a>
+          .
         </p>
       </main>
     </>
   );
   return page(c, `${app.name} is registered · errand`, content, { script: "copy" });
+}
+
+/** A registration that did not end well, with a way to begin again. */
+export function brokenOffPage(c: AppContext, status: 400 | 403 | 502, heading: string, why: string, then: string): Response {
+  const content = (
+    <>
+      <Bar />
+      <main class="narrow">
+        <h1>{heading}</h1>
+        <p>{why}</p>
+        <p>{then}</p>
+        <p class="links">
+          <a class="button" href="/setup/github">
+            Begin again
+          </a>
+        </p>
+      </main>
+    </>
+  );
+  return page(c, `${heading} · errand`, content, { status });
 }
 
 /** Where GitHub sends who installed the App. What its address says is not looked at: anybody can write one. */

@@ -9,7 +9,7 @@ import { MAX_NAME, nameMistake, renderGitHubManifest, siteOf, webhookAddress } f
 import { ownerOnlyPage } from "../auth/guard.ts";
 import { beginRegistration, REGISTRATION_MS, returnRegistration, takeRegistration } from "../db/registrations.ts";
 import { problemPage } from "../pages/problem.tsx";
-import { createdPage, installedPage, type SetUp, setUpPage, setupFormPage, toGitHubPage } from "../pages/setup.tsx";
+import { brokenOffPage, createdPage, installedPage, type SetUp, setUpPage, setupFormPage, toGitHubPage } from "../pages/setup.tsx";
 import { githubOf, type Settings } from "../settings.ts";
 import { type AppContext, routes } from "./app.ts";
 
@@ -107,25 +107,25 @@ setupRoutes.post("/setup/github", ownerOnlyPage, limited, async (c) => {
   return toGitHubPage(c, target, claim.state, renderGitHubManifest({ name: fields.name, origin, webhook: webhook.url }));
 });
 
-const BEGIN_AGAIN =
-  "Begin again at /setup/github. If the App was made at GitHub already, delete it there first: its name is taken as long as it exists.";
+const BEFORE_AGAIN =
+  "If the App was made at GitHub already, delete it there before you begin again: its name is taken as long as it exists.";
 
 setupRoutes.get("/setup/github/created", ownerOnlyPage, async (c) => {
   const { settings } = c.var;
   const [code, state, browser] = [c.req.query("code") ?? "", c.req.query("state") ?? "", browserOf(c)];
   if (!isCode(code) || !TOKEN.test(state))
-    return problemPage(c, 400, "This is not the way back from GitHub", "The address has no code, or was cut short.", BEGIN_AGAIN);
+    return brokenOffPage(c, 400, "This is not the way back from GitHub", "The address has no code, or was cut short.", BEFORE_AGAIN);
   const registration = browser === undefined ? null : await takeRegistration(c.env.DB, { state, browser }, Date.now());
   if (!registration) {
     const why = "This registration was not begun in this browser, has ended already, or began more than ten minutes ago.";
-    return problemPage(c, 403, "This registration can’t be ended here", why, BEGIN_AGAIN);
+    return brokenOffPage(c, 403, "This registration can’t be ended here", why, BEFORE_AGAIN);
   }
   const { webUrl, apiUrl } = github(settings);
   const converted = await convertCode(code, { apiUrl });
   switch (converted.kind) {
     case "away":
       await returnRegistration(c.env.DB, registration);
-      return problemPage(
+      return brokenOffPage(
         c,
         502,
         "GitHub gave no keys",
@@ -133,7 +133,7 @@ setupRoutes.get("/setup/github/created", ownerOnlyPage, async (c) => {
         "Load this page again: the App exists, and this registration may still be ended until ten minutes after it began.",
       );
     case "spent":
-      return problemPage(c, 400, "GitHub gave no keys", converted.why, BEGIN_AGAIN);
+      return brokenOffPage(c, 400, "GitHub gave no keys", converted.why, BEFORE_AGAIN);
     case "created": {
       const own = new URL(registration.webhook).pathname === "/github/webhook";
       return createdPage(c, converted.app, {

@@ -59,7 +59,12 @@ class Browser {
 }
 
 const text = async (answer: Response | Promise<Response>): Promise<string> =>
-  (await (await answer).text()).replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&lt;", "<").replaceAll("&amp;", "&").replaceAll(/\s+/g, " ");
+  (await (await answer).text())
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&lt;", "<")
+    .replaceAll("&amp;", "&")
+    .replaceAll(/\s+/g, " ");
 
 let asked: { url: string; method: string }[];
 let github: () => Response | Promise<Response>;
@@ -196,6 +201,7 @@ describe("coming back", () => {
     // Not the address of the answer, and none of what errand does not use.
     expect(shown).toContain('href="https://github.com/apps/errand-ada/installations/new"');
     expect(shown).not.toMatch(/evil\.example|client-secret|ERRAND_GITHUB_API_URL/);
+    expect(shown).toContain('href="https://github.com/settings/apps/errand-ada"');
     expect(logged.join("\n")).not.toMatch(/webhook-secret|PRIVATE KEY|client-secret/);
 
     const again = await browser.back(state);
@@ -235,7 +241,7 @@ describe("coming back", () => {
     const state = await browser.begin();
     const answer = await come(state);
     expect(answer.status).toBe(status);
-    expect(await text(answer)).toContain("Begin again at /setup/github");
+    expect(await text(answer)).toContain('href="/setup/github"> Begin again');
     expect(asked).toEqual([]);
     // Whoever began can still end it.
     expect((await browser.back(state)).status).toBe(200);
