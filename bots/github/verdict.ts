@@ -2,8 +2,8 @@
 import type { Person, Request } from "../../protocol/request.ts";
 import type { Account, Comment, PullRequest, Review, ReviewComment } from "./events.ts";
 
-/** The App that we are: its id, and its short name, whose bot account is `<slug>[bot]`. */
-export type Self = { appId: string; slug: string };
+/** The App that we are: its id, and its short name, whose bot account is `<slug>[bot]`; and the bots that may ask for work. */
+export type Self = { appId: string; slug: string; allowedBots?: readonly { login: string; id: number }[] };
 
 /** Whom to ask GitHub about: the request is handed over only when `user` has write access to the repository. */
 export type Gate = { installation: number; repositoryId: number; repository: string; private: boolean; user: Account };
@@ -50,8 +50,7 @@ export type Seen = {
     | { kind: "subject" }
     | { kind: "comment"; id: number }
     | { kind: "review"; review: Review }
-    | { kind: "line"; comment: ReviewComment }
-    | { kind: "elsewhere" };
+    | { kind: "line"; comment: ReviewComment };
 };
 
 /** A request as the delivery alone tells it. */
