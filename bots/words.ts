@@ -101,9 +101,8 @@ export function stepOf(turn: TurnView): string {
   return turn.lastStep ? `${count(turn.steps, "step")} done, last: ${turn.lastStep}` : "";
 }
 
-/** Why a queued turn does not run yet; empty where nothing keeps it. */
-export const waitingOf = (view: View, turn: TurnView, prompt: string): string =>
-  turn.state === "queued" && runningTurn(view) ? `“${prompt}” starts when the work before it is done.` : "";
+/** Whether a turn waits for the work before it. */
+export const waits = (view: View, turn: TurnView): boolean => turn.state === "queued" && runningTurn(view) !== undefined;
 
 /** How a turn ended, in one line, and what a person can do then. `again`: how somebody goes on with this session where they read it. */
 export function outcomeOf(turn: TurnView, again: (what: string) => string): { head: string; action: string | null } {

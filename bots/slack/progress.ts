@@ -4,7 +4,7 @@ import { tailOfMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
 import { tasksOf } from "../tasks.ts";
 import { visible } from "../visible.ts";
-import { modelTrouble, stepOf, titleOf, waitingOf } from "../words.ts";
+import { modelTrouble, stepOf, titleOf, waits } from "../words.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section, type TaskCard } from "./blocks.ts";
 import { line, markdown, plain } from "./escape.ts";
 import { buttons, missingLines, pullLine, pushFailureText, whereabouts } from "./place.ts";
@@ -44,7 +44,7 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
   const tasks = cards(view, turn);
   const head: Block =
     tasks.length > 0 ? { type: "plan", title: plain(title, LIMIT.title), tasks } : section(`*${line(title, LIMIT.title)}*`);
-  const waiting = waitingOf(view, turn, line(turn.prompt, 80));
+  const waiting = waits(view, turn) ? `“${line(turn.prompt, 80)}” starts when the work before it is done.` : "";
   const where = [...whereabouts(view), line(stepOf(turn), 320), waiting].filter((part) => part !== "").join(" · ");
   const blocks = [
     head,
