@@ -241,7 +241,7 @@ describe("coming back", () => {
     const state = await browser.begin();
     const answer = await come(state);
     expect(answer.status).toBe(status);
-    expect(await text(answer)).toContain('href="/setup/github"> Begin again');
+    expect(await text(answer)).toContain('href="/setup/github">Begin again');
     expect(asked).toEqual([]);
     // Whoever began can still end it.
     expect((await browser.back(state)).status).toBe(200);
