@@ -99,13 +99,10 @@ export const AnnotationAnswer = z.object({
 /** An entry of a folder. */
 export const EntryAnswer = z.object({ name: z.string(), path: z.string(), type: z.string() });
 
-/** A file: as its text, where that was asked for and given, or in base64. */
-export const FileAnswer = z.union([
-  z.string(),
-  z
-    .object({ type: z.literal("file").optional(), encoding: z.string(), content: z.string() })
-    .transform(({ encoding, content }) => decoded(encoding, content)),
-]);
+/** A file as its text. GitHub gives the content in base64, up to 1 MB. */
+export const FileAnswer = z
+  .object({ encoding: z.string(), content: z.string() })
+  .transform(({ encoding, content }) => decoded(encoding, content));
 
 function decoded(encoding: string, content: string): string {
   if (encoding !== "base64") return content;

@@ -104,6 +104,12 @@ describe("sortCall", () => {
       true,
       { kind: "denied" },
     ],
+    [
+      "an answer of another form",
+      new TypeError("expected string"),
+      false,
+      { kind: "failed", why: expect.stringContaining("expected string") },
+    ],
     ["something else", "text", true, { kind: "failed" }],
   ];
   it.each(table)("%s", (_name, error, write, outcome) => expect(sortCall(error, call(write))).toMatchObject(outcome));

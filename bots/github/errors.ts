@@ -16,7 +16,9 @@ type Trouble =
   /** No answer, or one that says nothing about what happened before it. */
   | { kind: "lost"; why: string }
   | { kind: "answered"; status: number; message: string; needed: string | null }
-  | { kind: "settings"; why: string };
+  | { kind: "settings"; why: string }
+  /** Neither an answer nor a lost connection: an answer that could not be read, or a fault of ours. */
+  | { kind: "odd"; why: string };
 
 /** Milliseconds to wait where GitHub did not carry out a call and names no time. It asks for at least a minute after a secondary limit. */
 const RATE_PAUSE = 60_000;
@@ -105,11 +107,13 @@ function troubleOf(error: unknown, now: number): Trouble {
       return pause !== null && status === 503 ? { kind: "limited", ms: pause } : { kind: "lost", why: `GitHub answered ${status}` };
     return { kind: "answered", status, message, needed: header(answer, "x-accepted-github-permissions") };
   }
-  if (!(error instanceof Error)) return { kind: "lost", why: "an unknown error" };
+  if (!(error instanceof Error)) return { kind: "odd", why: "an unknown error" };
   const codes = codesOf(error);
   if (codes.length > 0 && codes.every((code) => NOT_CONNECTED.has(code)))
     return { kind: "unreached", why: `GitHub could not be reached: ${codes[0]}` };
   const timedOut = [error, error.cause].some((one) => inObject(one, "name") === "TimeoutError" || inObject(one, "name") === "AbortError");
+  if (name !== "HttpError" && !timedOut)
+    return { kind: "odd", why: `GitHub's answer could not be used: ${short(`${error.name}: ${error.message}`)}` };
   return { kind: "lost", why: timedOut ? "no answer from GitHub: timed out" : `no answer from GitHub: ${short(error.message)}` };
 }
 
@@ -151,7 +155,7 @@ export const workflowWords = (slug: string): string =>
 /** The call a failure is sorted for. `write`: it may have changed something even if no answer came. */
 export type Call = { app: { slug: string; webUrl: string }; repository: string | null; write: boolean; now: number };
 
-/** Sorts what a call about a repository threw. Errors that are no answer of GitHub's and no lost connection are sorted as lost. */
+/** Sorts what a call about a repository threw. What is neither an answer nor a lost connection has failed. */
 export function sortCall(error: unknown, call: Call): Unsettled {
   const trouble = troubleOf(error, call.now);
   switch (trouble.kind) {
@@ -162,6 +166,8 @@ export function sortCall(error: unknown, call: Call): Unsettled {
     case "lost":
       // What only reads can be done again without looking.
       return call.write ? { kind: "failed", why: trouble.why } : { kind: "wait", ms: PAUSE, why: trouble.why };
+    case "odd":
+      return { kind: "failed", why: trouble.why };
     case "settings":
       return { kind: "denied", why: trouble.why };
     case "answered":
@@ -178,6 +184,7 @@ export function sortWrite(error: unknown, call: Omit<Call, "write">, method: str
     case "unreached":
       return { kind: "wait", ms: PAUSE, method: null, why: trouble.why };
     case "lost":
+    case "odd":
       return { kind: "unknown", why: trouble.why };
     case "settings":
       return { kind: "refused", code: "settings", why: trouble.why };

@@ -67,12 +67,11 @@ const TEMPLATE_FOLDERS = [".github", "", "docs"];
 const TEMPLATE = /^pull_request_template\.(?:md|markdown|txt)$/i;
 
 /** A file or folder on the default branch. The path's slashes stay slashes: not every GitHub takes them escaped. */
-async function contentOf({ octokit, owner, repo }: Place, path: string, format?: "raw"): Promise<unknown> {
+async function contentOf({ octokit, owner, repo }: Place, path: string): Promise<unknown> {
   const answer: { data: unknown } = await octokit.request("GET /repos/{owner}/{repo}/contents/{+path}", {
     owner,
     repo,
     path,
-    ...(format ? { mediaType: { format } } : {}),
   });
   return answer.data;
 }
@@ -80,7 +79,7 @@ async function contentOf({ octokit, owner, repo }: Place, path: string, format?:
 /** The text of a file on the default branch; null where there is none. */
 export async function fileOf(place: Place, path: string): Promise<string | null> {
   try {
-    const data = await contentOf(place, path, "raw");
+    const data = await contentOf(place, path);
     const file = FileAnswer.safeParse(data);
     return file.success ? file.data : null;
   } catch (error) {
