@@ -27,6 +27,10 @@ export const PullAnswer = z.object({
     .transform((text) => text ?? ""),
   state: z.enum(["open", "closed"]),
   draft: z.boolean().default(false),
+  user: z
+    .object({ login: z.string() })
+    .nullish()
+    .transform((user) => user?.login ?? null),
   merged: z.boolean().default(false),
   merged_at: z.string().nullish(),
   additions: count,

@@ -85,7 +85,7 @@ export async function readFailures(ports: CheckPorts, commit: string): Promise<{
 }
 
 /** The number of a workflow's job, from the address of its check run: `…/actions/runs/1/job/2`. */
-export const jobOf = (run: CheckRun): number | null => {
+const jobOf = (run: CheckRun): number | null => {
   const number = /\/actions\/runs\/\d+\/jobs?\/(\d{1,18})(?:[/?#]|$)/.exec(run.details_url ?? run.html_url ?? "")?.[1];
   return number === undefined ? null : Number(number);
 };

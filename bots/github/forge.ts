@@ -7,7 +7,7 @@ import { type CheckPorts, readChecks, readFailures } from "./check-logs.ts";
 import { reduceChecks } from "./checks.ts";
 import { type GitHubAccess, type GitHubApp, gitHubApp, splitRepository } from "./client.ts";
 import { notInstalled, sortCall, statusOf } from "./errors.ts";
-import { bringUpToDate, fileOf, findOrOpen, type Place, pullOf, readPull } from "./own-pulls.ts";
+import { bringUpToDate, fileOf, findOrOpen, isOwn, type Place, pullOf, readPull } from "./own-pulls.ts";
 import { POLICY_PATH, parsePolicy } from "./policy.ts";
 
 /** Owners and names as GitHub allows them; a path beyond them is Git LFS, which signs in like git. */
@@ -50,7 +50,13 @@ async function reach<T>(
   try {
     const installation = await app.installationOf(repository);
     if (installation === null) return { kind: "denied", why: notInstalled(repository, app) };
-    return await work({ octokit: app.installation(installation), installation, webUrl: app.webUrl, ...splitRepository(repository) });
+    return await work({
+      octokit: app.installation(installation),
+      installation,
+      webUrl: app.webUrl,
+      slug: app.slug,
+      ...splitRepository(repository),
+    });
   } catch (error) {
     return sortCall(error, { app, repository, write, now: now() });
   }
@@ -99,7 +105,8 @@ export function gitHubForge(access: GitHubAccess): Forge {
       const { runs, statuses } = await readChecks(checkPorts(ports, place), answer.head.sha);
       checks = reduceChecks(runs, statuses, app.appId);
     }
-    return { kind: "pull", pull: pullOf(answer, checks), native: nativeOf(place.installation, answer.base.repo) } as const;
+    const own = isOwn(answer, app.slug);
+    return { pull: pullOf(answer, checks), own, native: nativeOf(place.installation, answer.base.repo) };
   }
 
   return {
@@ -130,11 +137,15 @@ export function gitHubForge(access: GitHubAccess): Forge {
       reach(ports, repository, true, async (place) => {
         const opened = await findOrOpen(place, await readRepository(place), view, links);
         if (opened.kind === "nothing") return opened;
-        const seen = await see(place, opened.number);
-        return { ...seen, pull: { ...seen.pull, own: true } };
+        const { pull, own, native } = await see(place, opened.number);
+        return { kind: "pull", pull: { ...pull, own }, native };
       }),
 
-    look: (repository, number) => reach(ports, repository, false, (place) => see(place, number)),
+    look: (repository, number) =>
+      reach(ports, repository, false, async (place) => {
+        const { pull, native } = await see(place, number);
+        return { kind: "pull", pull, native };
+      }),
 
     describe: (repository, number, view, links, ready) =>
       reach(ports, repository, true, async (place) => {

@@ -6,10 +6,13 @@ import type { View } from "../../protocol/view.ts";
 import type { Links } from "../surface.ts";
 import { EntryAnswer, FileAnswer, IssueAnswer, itemsOf, PullAnswer, type RepositoryAnswer } from "./answers.ts";
 import { saidBy, statusOf } from "./errors.ts";
-import { changedPull, newPull, type PullFacts, wasReadied } from "./pull-text.ts";
+import { changedPull, hasOwnPart, newPull, type PullFacts, wasReadied } from "./pull-text.ts";
 
 /** A repository, and the client of the installation that covers it. */
-export type Place = { octokit: Octokit; owner: string; repo: string; webUrl: string };
+export type Place = { octokit: Octokit; owner: string; repo: string; webUrl: string; slug: string };
+
+/** Whether errand opened it. A person may have opened one for errand's branch: its text and its readiness are theirs. */
+export const isOwn = (pull: PullAnswer, slug: string): boolean => pull.user === `${slug}[bot]` || hasOwnPart(pull.body);
 
 /** A pull request as the log has it. `thread`: its conversation, by the number of the repository it asks to merge into. */
 export function pullOf(answer: PullAnswer, checks: Checks): Omit<Pull, "own"> {
@@ -144,7 +147,7 @@ const READY = `mutation ($id: ID!) { markPullRequestReadyForReview(input: { pull
 
 /**
  * Brings the pull request's text up to date, and marks it as ready once: a person who made it a draft again has the last word. One that is
- * closed stays as it is.
+ * closed, or that a person opened, stays as it is.
  */
 export async function bringUpToDate(
   place: Place,
@@ -156,7 +159,7 @@ export async function bringUpToDate(
 ): Promise<void> {
   const { octokit, owner, repo } = place;
   const pull = await readPull(place, number);
-  if (pull.state !== "open") return;
+  if (pull.state !== "open" || !isOwn(pull, place.slug)) return;
   const readied = wasReadied(pull.body);
   const makeReady = ready && !readied && pull.draft;
   if (makeReady) await octokit.graphql(READY, { id: pull.node_id });
