@@ -1,5 +1,6 @@
 /** Carries one turn through OpenCode: gives the prompt, feeds the reducer, does what it asks for, until the turn is over. */
 import type { Failure, RunnerEvent } from "../protocol/events.ts";
+import { promptText } from "./briefing.ts";
 import { agentUnavailable, failureOf, promptLost } from "./failures.ts";
 import type { ActiveTurn } from "./journal.ts";
 import type { Called, OpenCode } from "./opencode.ts";
@@ -29,6 +30,8 @@ export type CarryOptions = {
   active: ActiveTurn;
   session: string;
   workspace: string;
+  /** The system prompt of the turn. */
+  system: string;
   model: string;
   /** Whether the model's price is known: OpenCode reports a cost of 0 for one without. */
   priced: boolean;
@@ -138,7 +141,8 @@ export function carryTurn(options: CarryOptions): Carried {
 
   /** Gives the prompt; when the answer is lost, the transcript says whether it was taken. */
   async function givePrompt(): Promise<Called<unknown>> {
-    const { text, system } = active.prompt;
+    const { system } = options;
+    const text = promptText(active.prompt);
     const deadline = now() + RETRY_MS;
     for (;;) {
       const prompted = await openCode.prompt(session, { text, system, model: options.model });
@@ -184,9 +188,7 @@ export function carryTurn(options: CarryOptions): Carried {
       case "continue": {
         active = { ...active, deaths: effect.deaths };
         options.save(active);
-        const prompted = await persist(() =>
-          openCode.prompt(session, { text: CONTINUE, system: active.prompt.system, model: options.model }),
-        );
+        const prompted = await persist(() => openCode.prompt(session, { text: CONTINUE, system: options.system, model: options.model }));
         if (!prompted.ok) feed({ type: "lost", failure: promptFailure(prompted.message) });
         return;
       }
@@ -227,7 +229,7 @@ export function carryTurn(options: CarryOptions): Carried {
 }
 
 /** Tells a finished turn's content again from the transcript: texts, tools, usage. */
-export async function retell(options: Omit<CarryOptions, "save">): Promise<void> {
+export async function retell(options: Omit<CarryOptions, "save" | "system">): Promise<void> {
   const { active, session, openCode, now } = options;
   if (active.given === null) return;
   const transcript = await openCode.messages(session);

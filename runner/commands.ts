@@ -52,6 +52,22 @@ export function nextTurn(journal: Journal, held: ActiveTurn | null): { journal: 
   return { journal: { ...journal, active, pending: journal.pending.filter((one) => one !== entry) }, active };
 }
 
+/**
+ * Messages that came while the work of a turn that is done was being pushed: the turn goes on with them, as with a prompt of
+ * their text. Null when there are none.
+ */
+export function takeLate(journal: Journal, turn: number): { journal: Journal; active: ActiveTurn } | null {
+  const { active } = journal;
+  // One that was being given when the turn ended has reached the agent, or is told to have failed.
+  const late = journal.pending.filter((one) => one.command.do === "steer" && one.command.turn === turn && !one.begun);
+  const texts = late.flatMap(({ command }) => (command.do === "steer" ? [command.text] : []));
+  if (active?.prompt.turn !== turn || texts.length === 0) return null;
+  const { context: _, ...prompt } = active.prompt;
+  const next: ActiveTurn = { ...active, prompt: { ...prompt, text: texts.join("\n\n") }, given: null, deaths: 0, answers: {} };
+  const pending = journal.pending.filter((one) => !late.includes(one));
+  return { journal: { ...journal, active: next, pending }, active: next };
+}
+
 /** The journal without the prompts of a turn that was stopped before it began. */
 export function withoutPrompt(journal: Journal, turn: number): Journal {
   return { ...journal, pending: journal.pending.filter((one) => one.command.do !== "prompt" || one.command.turn !== turn) };

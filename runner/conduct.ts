@@ -2,33 +2,46 @@
  * What a runner does with what it is told: takes each command once, runs prompts one after another, and tells each turn's
  * end. The journal is written before anything is acknowledged, so that a restarted runner neither loses nor repeats.
  */
-import { statfs } from "node:fs/promises";
 import type { Failure, RunnerEvent } from "../protocol/events.ts";
 import type { Command } from "../protocol/runner.ts";
 import type { RunnerConfig } from "../sandbox/boot/ipc.ts";
+import { briefing } from "./briefing.ts";
 import type { Carried, TurnEnd } from "./carry.ts";
 import { carryTurn, retell } from "./carry.ts";
-import { nextTurn, takeCommand, takeOver, withoutPrompt } from "./commands.ts";
-import { DISK_FULL } from "./failures.ts";
-import { changedFiles } from "./git.ts";
+import { nextTurn, takeCommand, takeLate, takeOver, withoutPrompt } from "./commands.ts";
+import { type EndingOptions, settleTurn } from "./ending.ts";
+import { gitIn } from "./git-run.ts";
 import type { ActiveTurn, FinishedTurn, Journal, JournalFile, Prompt } from "./journal.ts";
 import { withFinished } from "./journal.ts";
 import type { OpenCode } from "./opencode.ts";
 import { delay } from "./opencode-stream.ts";
 import type { OpenCodeEvent } from "./opencode-types.ts";
+import { openPublisher } from "./publisher.ts";
 import { getReady } from "./readiness.ts";
-import { rejectAsks, retry } from "./reading.ts";
+import { giveSteer, tooLate } from "./steer.ts";
+import { countUsage, type Usage } from "./usage.ts";
 
-/** Below this many free bytes, a failure of any kind is one of the full disk. */
-const DISK_RESERVE = 2_000_000;
-/** A stopped turn tells its end within two seconds, so what changed is not waited for longer than this, ms. */
-const STOPPED_CHANGES_MS = 400;
+/** An end that is told again waits for its push at most this long, ms. */
+const AGAIN_MS = 10_000;
+
+/** The turn under way. `ending`: the agent is done with it, and its work is being pushed. */
+type Running = {
+  turn: number;
+  carried: Carried | null;
+  ending: boolean;
+  stopped: boolean;
+  stop: () => void;
+  /** Adds what the turn used before it went on with a late message. */
+  spend: (usage: Usage) => Usage;
+};
 
 /** What the conductor needs. */
 export type ConductOptions = {
   config: RunnerConfig;
   openCode: OpenCode;
   journal: JournalFile;
+  /** Configuration value of git's credential helper. */
+  helper: string;
   emit: (event: RunnerEvent) => void;
   /** Tells that commands up to this number were taken. */
   ack: (commands: number) => void;
@@ -49,18 +62,36 @@ export type Conductor = {
 
 /** Starts to work: gets ready, goes on with what an earlier process of this generation left, then takes commands. */
 export function conduct(options: ConductOptions): Conductor {
-  const { config, openCode, emit, now, log } = options;
+  const { config, openCode, now, log } = options;
   const takenOver = takeOver(options.journal.read(), config.generation);
   let { journal, held } = takenOver;
   const { again } = takenOver;
   let diskTold = false;
-  let running: { turn: number; carried: Carried | null; stopped: boolean; stop: () => void } | null = null;
+  let running: Running | null = null;
   let working = false;
   save();
+
+  const publisher = openPublisher({
+    ...config,
+    git: gitIn({ home: config.home, signal: options.signal, helper: options.helper }, config.workspace),
+    told: journal.pushed,
+    emit: options.emit,
+    wait: (ms) => delay(ms, options.signal),
+    now,
+    log,
+    signal: options.signal,
+  });
+
+  const emit = (event: RunnerEvent): void => {
+    const told = event.type === "turn.usage" && running?.turn === event.turn ? running.spend(event) : event;
+    options.emit(told);
+    if (event.type === "tool.finished" && event.tool === "bash" && running?.turn === event.turn) publisher.poke(event.turn);
+  };
 
   const ready = getReady({
     config,
     openCode,
+    helper: options.helper,
     emit,
     knownSession: () => journal.openCodeSession,
     keepSession: (id) => save({ openCodeSession: id }),
@@ -73,6 +104,7 @@ export function conduct(options: ConductOptions): Conductor {
     onSettled: options.onSettled,
     signal: options.signal,
   });
+  const ending: EndingOptions = { ...config, openCode, publisher, workspaceReady: ready.workspaceReady, emit, now };
   void work();
 
   function save(fields: Partial<Journal> = {}): void {
@@ -99,8 +131,12 @@ export function conduct(options: ConductOptions): Conductor {
   async function control(seq: number, command: Exclude<Command, Prompt>): Promise<void> {
     const target = running?.turn === command.turn ? running : null;
     if (command.do === "stop") stop(command.turn, target);
-    else if (target === null) lateControl(command);
-    else {
+    // A message that comes while the turn's work is being pushed is one more thing to do in it.
+    else if (target?.ending === true && command.do === "steer") return;
+    else if (target === null || target.ending) {
+      const late = tooLate(command, now());
+      if (late !== null) emit(late);
+    } else {
       // The turn has not come to OpenCode yet: when it does, it takes what waits for it.
       if (target.carried === null || !target.carried.hasBegun()) return;
       if (command.do === "answer") target.carried.feed({ type: "answer", answer: command });
@@ -119,49 +155,18 @@ export function conduct(options: ConductOptions): Conductor {
     if (journal.finished.some((one) => one.turn === turn)) return;
     if (held?.prompt.turn === turn) held = null;
     save(withoutPrompt(journal, turn));
-    void tellEnd({ turn, session: null, given: null, outcome: "stopped", told: false }, null);
+    tellEnd({ turn, session: null, given: null, outcome: "stopped", told: false });
   }
 
-  function lateControl(command: Exclude<Command, Prompt>): void {
-    if (command.do === "answer") emit({ type: "ask.closed", at: now(), turn: command.turn, id: command.ask, why: "no longer open" });
-    if (command.do === "steer")
-      emit({
-        type: "turn.notice",
-        at: now(),
-        turn: command.turn,
-        code: "steer_late",
-        message: "A message came after the turn had ended and was not used.",
-      });
-  }
-
-  /** Adds to the running turn; one that an earlier process may have sent is looked for first. */
   async function steer(seq: number, command: Extract<Command, { do: "steer" }>): Promise<void> {
-    const session = journal.active?.session;
-    if (session === undefined || session === null) return;
-    const entry = journal.pending.find((one) => one.seq === seq);
-    if (entry?.begun === true) {
-      const transcript = await openCode.messages(session);
-      const given =
-        transcript.ok &&
-        transcript.value.some(
-          (message) =>
-            message.info.role === "user" &&
-            message.info.time.created >= (journal.active?.given?.at ?? 0) &&
-            message.parts.some((part) => part.text === command.text),
-        );
-      if (given) return;
-    }
-    save({ pending: journal.pending.map((one) => (one.seq === seq ? { ...one, begun: true } : one)) });
-    const model = journal.active?.prompt.model ?? config.modelDefault;
-    const sent = await retry(openCode, () => openCode.prompt(session, { text: command.text, model }), now, options.signal);
-    if (!sent.ok)
-      emit({
-        type: "turn.notice",
-        at: now(),
-        turn: command.turn,
-        code: "steer_failed",
-        message: "A message could not be given to the agent.",
-      });
+    const { active } = journal;
+    if (active === null) return;
+    const begun = journal.pending.some((one) => one.seq === seq && one.begun);
+    const begin = () => save({ pending: journal.pending.map((one) => (one.seq === seq ? { ...one, begun: true } : one)) });
+    const { model } = modelOf(active.prompt.model);
+    if (await giveSteer({ openCode, active, command, model, begun, begin, now, signal: options.signal })) return;
+    const message = "A message could not be given to the agent.";
+    emit({ type: "turn.notice", at: now(), turn: command.turn, code: "steer_failed", message });
   }
 
   /** Prompts one after another, and ends that are to be told again. */
@@ -192,31 +197,39 @@ export function conduct(options: ConductOptions): Conductor {
     const stopped = new Promise<TurnEnd>((done) => {
       stop = () => done({ outcome: "stopped", tree: new Set() });
     });
-    const mine = { turn, carried: null as Carried | null, stopped: false, stop };
+    const spending = countUsage();
+    const mine: Running = { turn, carried: null, ending: false, stopped: false, stop, spend: spending.add };
     running = mine;
-    const end = await Promise.race([stopped, carry(active, mine)]).then(async (first) =>
-      mine.carried === null ? first : await mine.carried.end,
-    );
-    if (options.signal.aborted) return;
-    await tellEnd(
-      {
-        turn,
-        session: journal.active?.session ?? null,
-        given: journal.active?.given ?? null,
-        outcome: end.outcome,
-        told: false,
-        ...(end.failure === undefined ? {} : { failure: end.failure }),
-      },
-      end.tree,
-    );
+    for (let next: ActiveTurn | null = active; next !== null; ) {
+      const { prompt }: ActiveTurn = next;
+      const end: TurnEnd = await Promise.race([stopped, carry(next, mine)]).then(async (first) =>
+        mine.carried === null ? first : await mine.carried.end,
+      );
+      mine.ending = true;
+      const { outcome, tree } = end;
+      const settling = { turn, outcome, tree, failure: end.failure, request: prompt.text };
+      const failure = options.signal.aborted ? undefined : await settleTurn(ending, settling, stopped);
+      if (options.signal.aborted) return;
+      const late = outcome === "done" && !mine.stopped ? takeLate(journal, turn) : null;
+      if (late !== null) {
+        save(late.journal);
+        spending.goOn();
+      } else {
+        const { session, given } = journal.active ?? { session: null, given: null };
+        tellEnd({ turn, session, given, outcome, told: false, ...withFailure(failure) });
+      }
+      next = late?.active ?? null;
+      Object.assign(mine, { ending: false, carried: null });
+    }
     running = null;
     for (const entry of journal.pending)
       if (entry.command.do !== "prompt" && entry.command.turn === turn) void control(entry.seq, entry.command);
   }
 
-  async function carry(active: ActiveTurn, mine: { carried: Carried | null; stopped: boolean }): Promise<TurnEnd> {
+  async function carry(active: ActiveTurn, mine: Running): Promise<TurnEnd> {
     const state = await ready.wait();
     if (!state.ok) return { outcome: "failed", failure: state.failure, tree: new Set() };
+    await publisher.begin(active.prompt);
     if (mine.stopped) return { outcome: "stopped", tree: new Set() };
     // A prompt that was given to a session which is gone has to be given again.
     const current = active.session === null || active.session === state.session ? active : { ...active, given: null };
@@ -224,6 +237,7 @@ export function conduct(options: ConductOptions): Conductor {
       active: { ...current, session: state.session },
       session: state.session,
       workspace: config.workspace,
+      system: briefing(active.prompt, config),
       ...modelOf(active.prompt.model),
       openCode,
       save: (changed) => save({ active: changed }),
@@ -237,15 +251,9 @@ export function conduct(options: ConductOptions): Conductor {
     return mine.carried.end;
   }
 
-  async function tellEnd(finished: FinishedTurn, tree: ReadonlySet<string> | null): Promise<void> {
-    const { turn, outcome } = finished;
-    const [failure] = await Promise.all([
-      outcome === "failed" && (await diskIsFull()) ? DISK_FULL : finished.failure,
-      tree === null ? undefined : tellChanges(turn, outcome),
-      tree === null || tree.size === 0 ? undefined : Promise.race([rejectAsks(openCode, tree), delay(1_000)]),
-    ]);
-    const ended = { ...finished, ...(failure === undefined ? {} : { failure }) };
-    save(withFinished(journal, ended));
+  function tellEnd(finished: FinishedTurn): void {
+    const { turn, outcome, failure } = finished;
+    save(withFinished(journal, finished));
     emit({ type: "turn.finished", at: now(), turn, outcome, ...withFailure(failure) });
   }
 
@@ -263,26 +271,18 @@ export function conduct(options: ConductOptions): Conductor {
       const prompt: Prompt = { do: "prompt", turn, text: "", system: "", model: config.modelDefault };
       const active: ActiveTurn = { prompt, session, given, deaths: 0, answers: {} };
       await retell({ active, session, workspace: config.workspace, ...modelOf(""), openCode, emit, now, log });
-      await tellChanges(turn, outcome);
+      // Its work may not have been told, or not even pushed: what was to be committed was.
+      await settleTurn(ending, { turn, outcome, failure, tree: new Set(), request: null }, delay(AGAIN_MS));
     }
     emit({ type: "turn.finished", at: now(), turn, outcome, ...withFailure(failure) });
-  }
-
-  async function tellChanges(turn: number, outcome: string): Promise<void> {
-    if (!ready.workspaceReady()) return;
-    const changes = await Promise.race([changedFiles(config.workspace), ...(outcome === "stopped" ? [delay(STOPPED_CHANGES_MS)] : [])]);
-    if (changes) emit({ type: "files.changed", at: now(), turn, ...changes });
-  }
-
-  async function diskIsFull(): Promise<boolean> {
-    const free = await statfs(config.home).catch(() => null);
-    return free !== null && free.bavail * free.bsize < DISK_RESERVE;
   }
 
   return {
     onCommand,
     applied: () => journal.applied,
     onSafe: (events) => {
+      const pushed = events.findLast((event) => event.type === "branch.pushed")?.commit;
+      if (pushed !== undefined) save({ pushed });
       const turns = new Set(events.flatMap((event) => (event.type === "turn.finished" ? [event.turn] : [])));
       if (turns.size > 0) save({ finished: journal.finished.map((one) => (turns.has(one.turn) ? { ...one, told: true } : one)) });
     },

@@ -15,6 +15,9 @@ describe("a workspace", () => {
     repository: join(root, "origin"),
     base: null,
     branch: "errand/x",
+    head: null,
+    distrusted: false,
+    helper: null,
     signal: new AbortController().signal,
     ...fields,
   });

@@ -1,21 +1,34 @@
 /** The workspace: cloned once, on its branch, and what changed in it since its base. */
-import { execFile } from "node:child_process";
 import { cp, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Failure, FileChange } from "../protocol/events.ts";
 import { compact, countLines, parseDiff } from "./changes.ts";
-import { DISK_FULL, isDiskFull } from "./failures.ts";
+import { distrust } from "./distrust.ts";
+import { broken, cloneFailure, isPassing } from "./git-failures.ts";
+import type { Ran } from "./git-run.ts";
+import { git, gitIn, said } from "./git-run.ts";
+import { NOBODY } from "./signatures.ts";
 
 const CLONE_MS = 600_000;
-const COMMAND_MS = 60_000;
 /** What changed is told after each turn; a huge tree must not hold the turn's end back for longer than this, in ms. */
 const CHANGES_MS = 5_000;
 const CLONE_TRIES = 3;
 /** New files are counted up to this many, and up to this many bytes each. */
 const COUNTED_FILES = 500;
 const COUNTED_BYTES = 1_000_000;
-/** Local configuration key that keeps the commit from which changes are counted, with the workspace. */
-const BASE_KEY = "errand.base";
+/**
+ * Local configuration keys, kept with the workspace: the commit from which changes are counted, the one at which the work
+ * began here, and the branch it is on.
+ */
+export const BASE_KEY = "errand.base";
+export const START_KEY = "errand.start";
+const BRANCH_KEY = "errand.branch";
+/** Branches that errand makes, and nobody else works on. */
+const OWN = "errand/";
+/** The tree without any file, which git knows without having it (SHA-1). */
+const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+/** Where the commit of `head` is kept. */
+const HEAD_REF = "refs/errand/head";
 
 /** What is to be in the workspace. */
 export type WorkspaceWish = {
@@ -24,13 +37,22 @@ export type WorkspaceWish = {
   repository: string | null;
   base: string | null;
   branch: string;
+  /** A ref on the server that `branch` begins at, unless errand's own branch is there already; null: `base`. */
+  head: string | null;
+  /** Files that run on checkout are taken from `base`. */
+  distrusted: boolean;
+  /** Configuration value of git's credential helper; null: the machine's own ways to sign in. */
+  helper: string | null;
   signal: AbortSignal;
 };
 
 /** A workspace that is ready. `base`: the name it started from; `commit`: what HEAD is now. */
 export type WorkspaceState = { ok: true; cloned: boolean; branch: string; base: string; commit: string } | { ok: false; failure: Failure };
 
-type Ran = { ok: true; out: string } | { ok: false; text: string };
+/** Whether a branch is one of errand's, which it may also rewrite. Pure. */
+export function isOwnBranch(branch: string): boolean {
+  return branch.startsWith(OWN);
+}
 
 /** Whether the workspace holds a checkout already. `.git` is put there last, so a start that was cut off does not count. */
 export async function hasCheckout(workspace: string): Promise<boolean> {
@@ -39,7 +61,8 @@ export async function hasCheckout(workspace: string): Promise<boolean> {
 
 /**
  * Makes the workspace ready: clones the repository, or makes an empty one, and creates or switches to the branch. A
- * workspace that is there stays as it is, branch included: the agent may have changed it.
+ * workspace that is there stays as it is, also where the agent changed its branch, unless the session's branch is another
+ * one than before: then that is begun.
  */
 export async function prepareWorkspace(wish: WorkspaceWish): Promise<WorkspaceState> {
   try {
@@ -47,7 +70,7 @@ export async function prepareWorkspace(wish: WorkspaceWish): Promise<WorkspaceSt
     if (cloned) {
       const failure = await make(wish);
       if (failure !== null) return { ok: false, failure };
-    }
+    } else await moveOn(wish);
     const [branch, commit] = await Promise.all([
       git(wish, ["symbolic-ref", "--short", "-q", "HEAD"], wish.workspace),
       git(wish, ["rev-parse", "-q", "--verify", "HEAD"], wish.workspace),
@@ -68,11 +91,11 @@ export async function prepareWorkspace(wish: WorkspaceWish): Promise<WorkspaceSt
 /** What differs from the base commit in the working tree, files git does not know yet included. Null when git does not say in time. */
 export async function changedFiles(workspace: string): Promise<{ files: FileChange[]; total: number } | null> {
   const signal = AbortSignal.timeout(CHANGES_MS);
-  const at = { home: "", signal };
-  const base = await git(at, ["config", "--local", "--get", BASE_KEY], workspace);
+  const where = { home: "", signal };
+  const base = await git(where, ["config", "--local", "--get", BASE_KEY], workspace);
   const [diff, untracked] = await Promise.all([
-    git(at, ["diff", "--no-ext-diff", "--no-textconv", "--raw", "--numstat", "-z", "-M", base.ok ? base.out.trim() : "HEAD"], workspace),
-    git(at, ["ls-files", "--others", "--exclude-standard", "-z"], workspace),
+    git(where, ["diff", "--no-ext-diff", "--no-textconv", "--raw", "--numstat", "-z", "-M", base.ok ? base.out.trim() : "HEAD"], workspace),
+    git(where, ["ls-files", "--others", "--exclude-standard", "-z"], workspace),
   ]);
   if (!diff.ok || !untracked.ok) return null;
   const added = untracked.out.split("\0").filter((path) => path !== "");
@@ -118,11 +141,8 @@ async function fillTemporary(wish: WorkspaceWish, folder: string): Promise<Failu
   const fetched =
     wish.repository === null ? await git(wish, ["init", "-q", "-b", wish.branch], folder) : await clone(wish, wish.repository, folder);
   if (!fetched.ok) return cloneFailure(fetched.text, wish.repository ?? "");
-  const identity = [
-    ["user.name", "errand"],
-    ["user.email", "errand[bot]@users.noreply.github.com"],
-  ];
-  for (const [key = "", value = ""] of identity) await git(wish, ["config", "--local", key, value], folder);
+  await git(wish, ["config", "--local", "user.name", NOBODY.name], folder);
+  await git(wish, ["config", "--local", "user.email", NOBODY.email], folder);
   const switched = await switchBranch(wish, folder);
   if (switched !== null) return switched;
   if (!(await git(wish, ["rev-parse", "-q", "--verify", "HEAD"], folder)).ok) {
@@ -130,17 +150,39 @@ async function fillTemporary(wish: WorkspaceWish, folder: string): Promise<Failu
     const committed = await git(wish, ["commit", "-q", "--allow-empty", "-m", "Start"], folder);
     if (!committed.ok) return broken(committed.text);
   }
-  const base = await git(wish, ["merge-base", "HEAD", await startOf(wish, folder)], folder);
-  const commit = base.ok ? base : await git(wish, ["rev-parse", "HEAD"], folder);
-  if (commit.ok) await git(wish, ["config", "--local", BASE_KEY, commit.out.trim()], folder);
-  return null;
+  await remember(wish, folder);
+  if (!wish.distrusted || wish.repository === null) return null;
+  // Without a base the checkout itself would be taken for it: then nothing of the kind is left.
+  const base = wish.base === null ? "refs/remotes/origin/HEAD" : await startOf(wish, folder);
+  return await distrust(gitIn(wish, folder), folder, (await at(wish, folder, base)) ?? EMPTY_TREE);
+}
+
+/** Keeps with the workspace what changes and commits are counted from. */
+async function remember(wish: WorkspaceWish, folder: string): Promise<void> {
+  const head = said(await git(wish, ["rev-parse", "-q", "--verify", "HEAD"], folder));
+  if (head === null) return;
+  const base = said(await git(wish, ["merge-base", "HEAD", await startOf(wish, folder)], folder)) ?? head;
+  const values = { [BASE_KEY]: base, [START_KEY]: head, [BRANCH_KEY]: wish.branch };
+  for (const [key, value] of Object.entries(values)) await git(wish, ["config", "--local", "--replace-all", key, value], folder);
+}
+
+/** The session was given another branch, as after its pull request was merged. What is not committed comes along. */
+async function moveOn(wish: WorkspaceWish): Promise<void> {
+  const { repository, workspace } = wish;
+  const before = said(await git(wish, ["config", "--local", "--get", BRANCH_KEY], workspace));
+  if (before === null || before === wish.branch || repository === null) return;
+  await git(wish, ["fetch", "-q", "--", repository, "+refs/heads/*:refs/remotes/origin/*"], workspace, { timeout: CLONE_MS });
+  const start = (await at(wish, workspace, `refs/remotes/origin/${wish.branch}`)) ?? (await startOf(wish, workspace));
+  const moved = await git(wish, ["checkout", "-q", "--no-track", "-B", wish.branch, start], workspace);
+  // Changes that would be lost there: the branch begins where they are.
+  if (!moved.ok) await git(wish, ["checkout", "-q", "--no-track", "-B", wish.branch], workspace);
+  await remember(wish, workspace);
 }
 
 async function clone(wish: WorkspaceWish, repository: string, folder: string): Promise<Ran> {
   for (let attempt = 1; ; attempt += 1) {
-    const ran = await git(wish, ["clone", "-q", "--", repository, "."], folder, CLONE_MS);
-    if (ran.ok || wish.signal.aborted || attempt === CLONE_TRIES || cloneFailure(ran.text, repository).code !== "repository_unreachable")
-      return ran;
+    const ran = await git(wish, ["clone", "-q", "--", repository, "."], folder, { timeout: CLONE_MS });
+    if (ran.ok || wish.signal.aborted || attempt === CLONE_TRIES || !isPassing(ran.text)) return ran;
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     await new Promise((done) => setTimeout(done, 500 * 2 ** attempt));
@@ -150,18 +192,46 @@ async function clone(wish: WorkspaceWish, repository: string, folder: string): P
 /** The branch may be on the server already, from an earlier sandbox of the session: then work goes on there. */
 async function switchBranch(wish: WorkspaceWish, folder: string): Promise<Failure | null> {
   if (wish.repository === null) return null;
-  const remote = await git(wish, ["rev-parse", "-q", "--verify", `refs/remotes/origin/${wish.branch}^{commit}`], folder);
-  if (remote.ok) return failed(await git(wish, ["checkout", "-q", "-B", wish.branch, `origin/${wish.branch}`], folder));
-  const empty = !(await git(wish, ["rev-parse", "-q", "--verify", "HEAD"], folder)).ok;
+  const remote = await at(wish, folder, `refs/remotes/origin/${wish.branch}`);
+  // A branch of that name which is not errand's own is not where `head` leads.
+  if (remote !== null && (wish.head === null || isOwnBranch(wish.branch)))
+    return failed(await git(wish, ["checkout", "-q", "-B", wish.branch, `origin/${wish.branch}`], folder));
+  if (wish.head !== null) return await beginAtHead(wish, wish.repository, wish.head, folder);
+  const empty = (await at(wish, folder, "HEAD")) === null;
   if (empty) return failed(await git(wish, ["symbolic-ref", "HEAD", `refs/heads/${wish.branch}`], folder));
-  if (wish.base !== null && (await startOf(wish, folder)) === "") {
+  const start = await startOf(wish, folder);
+  if (wish.base !== null && start === "") {
     return {
       code: "base_not_found",
       message: `The repository has no branch, tag or commit named ${wish.base.slice(0, 200)}.`,
       action: "Reply with `branch=` and one that exists, or in a new thread without it to start from the default branch.",
     };
   }
-  return failed(await git(wish, ["checkout", "-q", "-B", wish.branch, await startOf(wish, folder)], folder));
+  // Without tracking: a plain `git push` of the agent must not go to the branch it began at.
+  return failed(await git(wish, ["checkout", "-q", "--no-track", "-B", wish.branch, start], folder));
+}
+
+async function beginAtHead(wish: WorkspaceWish, repository: string, head: string, folder: string): Promise<Failure | null> {
+  const isRef = head.startsWith("refs/") && (await git(wish, ["check-ref-format", head], folder)).ok;
+  const fetched = isRef
+    ? await git(wish, ["fetch", "-q", "--no-tags", "--", repository, `+${head}:${HEAD_REF}`], folder, { timeout: CLONE_MS })
+    : null;
+  if (fetched?.ok) return failed(await git(wish, ["checkout", "-q", "--no-track", "-B", wish.branch, HEAD_REF], folder));
+  if (fetched !== null && isPassing(fetched.text)) return cloneFailure(fetched.text, repository);
+  return {
+    code: "head_not_found",
+    message: `The repository has no ${head.slice(0, 200)} to start from.`,
+    action: "Check that the pull request is still there, then send the request again.",
+  };
+}
+
+/** The commit of a revision; null where there is none. */
+async function at(wish: WorkspaceWish, folder: string, revision: string): Promise<string | null> {
+  return said(await git(wish, ["rev-parse", "-q", "--verify", `${revision}^{commit}`], folder));
+}
+
+function failed(ran: Ran): Failure | null {
+  return ran.ok ? null : broken(ran.text);
 }
 
 /** The revision to start from: the remote branch, tag or commit called `base`, or the default branch. Empty when there is none. */
@@ -192,95 +262,4 @@ async function moveContent(from: string, to: string): Promise<void> {
       await rename(`${target}.moving`, target);
     });
   }
-}
-
-function git(
-  where: { home: string; signal: AbortSignal },
-  args: readonly string[],
-  cwd: string,
-  timeout: number = COMMAND_MS,
-): Promise<Ran> {
-  const env = {
-    ...process.env,
-    ...(where.home === "" ? {} : { HOME: where.home }),
-    LC_ALL: "C",
-    GIT_TERMINAL_PROMPT: "0",
-    GIT_ASKPASS: "true",
-    GIT_OPTIONAL_LOCKS: "0",
-    GIT_HTTP_LOW_SPEED_LIMIT: "1000",
-    GIT_HTTP_LOW_SPEED_TIME: "60",
-  };
-  return new Promise((done) => {
-    const options = { cwd, env, timeout, signal: where.signal, maxBuffer: 64_000_000 };
-    execFile("git", ["-c", "core.quotePath=false", "-c", "core.fsmonitor=false", ...args], options, (error, out, err) => {
-      if (error === null) return done({ ok: true, out });
-      const text = `${err}`.trim();
-      done({ ok: false, text: text === "" ? (error.killed === true ? "git took too long and was ended" : error.message) : text });
-    });
-  });
-}
-
-function failed(ran: Ran): Failure | null {
-  return ran.ok ? null : broken(ran.text);
-}
-
-function broken(text: string): Failure {
-  if (isDiskFull(text)) return DISK_FULL;
-  return {
-    code: "workspace_failed",
-    message: cut(`The workspace could not be made ready: ${withoutCredentials(text)}`),
-    action: "Send the request again; if it fails once more, start a new session.",
-  };
-}
-
-/** What a failed clone means, from git's words (with LC_ALL=C). A private repository without a right looks like one that does not exist. */
-export function cloneFailure(text: string, repository: string): Failure {
-  const name = cut(withoutCredentials(repository), 200);
-  if (isDiskFull(text)) return DISK_FULL;
-  if (
-    /repository .*not found|not found|does not exist|could not read Username|Authentication failed|returned error: (401|403|404)|not appear to be a git repository/i.test(
-      text,
-    )
-  ) {
-    return {
-      code: "repository_not_found",
-      message: `${cut(placeOf(repository), 200)} does not exist, or errand may not read it.`,
-      action: "Check the name, and that errand was given access to it. Then reply, with `repo=owner/name` where another one is meant.",
-    };
-  }
-  if (
-    /could not resolve host|failed to connect|connection (refused|timed out|reset)|couldn't connect|took too long|returned error: 5\d\d|early EOF|operation too slow|unexpected disconnect|empty reply/i.test(
-      text,
-    )
-  ) {
-    return {
-      code: "repository_unreachable",
-      message: cut(`The git host of ${name} did not answer: ${lastLine(text)}`),
-      action: "Send the request again in a few minutes.",
-    };
-  }
-  return {
-    code: "clone_failed",
-    message: cut(`Cloning ${name} failed: ${lastLine(withoutCredentials(text))}`),
-    action: "Check the repository, then send the request again.",
-  };
-}
-
-/** A clone address in words: the repository, and where it should be. */
-function placeOf(repository: string): string {
-  const url = URL.parse(repository);
-  const name = url?.pathname.replace(/^\/+/, "").replace(/\.git$/, "");
-  return url?.host && name ? `The repository ${name} on ${url.host}` : `The repository ${withoutCredentials(repository)}`;
-}
-
-function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^/@\s]*@/g, "//");
-}
-
-function lastLine(text: string): string {
-  return withoutCredentials(text.split("\n").at(-1) ?? "");
-}
-
-function cut(text: string, limit = 500): string {
-  return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
 }

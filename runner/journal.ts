@@ -52,12 +52,17 @@ export const Journal = z.object({
   pending: z.array(z.object({ seq: z.number().int(), command: Command, begun: z.boolean() })),
   active: ActiveTurn.nullable(),
   finished: z.array(FinishedTurn),
+  /** The last commit of which the SessionAgent is known to have heard that it was pushed. */
+  pushed: z.string().nullable().default(null),
 });
 export type Journal = z.infer<typeof Journal>;
 
 /** The journal of a session that never ran here. */
 export function emptyJournal(session: string): Journal {
-  return { version: 1, session, generation: 0, applied: 0, openCodeSession: null, ready: null, pending: [], active: null, finished: [] };
+  return {
+    ...({ version: 1, session, generation: 0, applied: 0 } as const),
+    ...{ openCodeSession: null, ready: null, pending: [], active: null, finished: [], pushed: null },
+  };
 }
 
 /** Reads a journal's text; one of another session, or one that is damaged, counts as none. */

@@ -1,11 +1,12 @@
 /**
- * The WebSocket to the SessionAgent: hello and welcome, numbered events with replay, commands, pings, reconnects.
+ * The WebSocket to the SessionAgent: hello and welcome, numbered events with replay, commands, asks, pings, reconnects.
  * What is said on it is described in protocol/runner.ts.
  */
 import { WebSocket } from "ws";
 import type { RunnerEvent } from "../protocol/events.ts";
-import type { Command, FromRunner } from "../protocol/runner.ts";
+import type { Command, FromRunner, RunnerAnswer, RunnerAsk } from "../protocol/runner.ts";
 import { CLOSE_FENCED, COALESCE_MS, PING, PING_EVERY_MS, PONG, RUNNER_PROTOCOL, ToRunner } from "../protocol/runner.ts";
+import { openAsks } from "./link-asks.ts";
 import { EMPTY, isEmpty, misfit, push, safe, seek, take, welcome } from "./replay.ts";
 
 /** Reconnecting waits up to this, in ms, doubled with each failure up to `RECONNECT_MAX_MS`; a random share of it is taken. */
@@ -42,6 +43,8 @@ export type Link = {
   push: (event: RunnerEvent) => void;
   /** Tells that commands up to this number were applied. */
   ack: (commands: number) => void;
+  /** Asks the SessionAgent, over the next connection that is welcomed; sent once. The answer is secret. */
+  ask: (ask: RunnerAsk) => Promise<RunnerAnswer>;
   /** Waits until everything was called safe, at most `ms`, then closes. */
   close: (ms: number) => Promise<void>;
 };
@@ -68,6 +71,11 @@ export function openLink(options: LinkOptions): Link {
   const send = (frame: FromRunner): void => {
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
   };
+
+  const asks = openAsks(
+    (id, ask) => send({ t: "ask", id, ask }),
+    () => welcomed && socket?.readyState === WebSocket.OPEN,
+  );
 
   const flush = (): void => {
     flushTimer = null;
@@ -100,6 +108,7 @@ export function openLink(options: LinkOptions): Link {
     for (const timer of [flushTimer, reconnectTimer]) if (timer !== null) clearTimeout(timer);
     if (pingTimer !== null) clearInterval(pingTimer);
     socket?.close(1000);
+    asks.close();
     for (const done of waiting.splice(0)) done();
   };
 
@@ -114,6 +123,7 @@ export function openLink(options: LinkOptions): Link {
         welcomed = true;
         replay = welcome(replay, frame.received);
         if (frame.gatewayOrigin !== null) options.onGateway(frame.gatewayOrigin);
+        asks.connected();
         return schedule();
       case "ack": {
         const settled = safe(replay, frame.events);
@@ -127,6 +137,8 @@ export function openLink(options: LinkOptions): Link {
         return schedule();
       case "command":
         return options.onCommand(frame.seq, frame.command);
+      case "answer":
+        return asks.answered(frame.id, frame.answer);
       case "gateway":
         return options.onGateway(frame.origin);
       case "bye":
@@ -178,6 +190,7 @@ export function openLink(options: LinkOptions): Link {
       if (socket !== opened) return;
       socket = null;
       welcomed = false;
+      asks.broken();
       if (pingTimer !== null) clearInterval(pingTimer);
       if (flushTimer !== null) clearTimeout(flushTimer);
       flushTimer = null;
@@ -195,6 +208,7 @@ export function openLink(options: LinkOptions): Link {
       schedule();
     },
     ack: (commands) => send({ t: "ack", commands }),
+    ask: asks.ask,
     close: async (ms) => {
       if (!ended && !isEmpty(replay)) {
         flush();

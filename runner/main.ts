@@ -7,6 +7,7 @@ import type { RunnerConfig } from "../sandbox/boot/ipc.ts";
 import { type FromRunnerProcess, ToRunnerProcess } from "../sandbox/boot/ipc.ts";
 import type { Conductor } from "./conduct.ts";
 import { conduct } from "./conduct.ts";
+import { credentialSocket, gitConfig, helperCommand, installGitConfig, serveCredentials } from "./credentials.ts";
 import { journalFile } from "./journal.ts";
 import type { Link } from "./link.ts";
 import { openLink } from "./link.ts";
@@ -47,8 +48,12 @@ function start(config: RunnerConfig): void {
     now: Date.now,
     random: Math.random,
   });
+  const socket = credentialSocket(config.run);
+  const helper = helperCommand(socket);
+  prepareGit(config, socket, helper, opened);
   const conducting = conduct({
     config,
+    helper,
     openCode,
     journal,
     emit: opened.push,
@@ -60,6 +65,13 @@ function start(config: RunnerConfig): void {
   });
   link = opened;
   conductor = conducting;
+}
+
+/** git's way to a credential, before anything is cloned. Without it, what needs none still works. */
+function prepareGit(config: RunnerConfig, socket: string, helper: string, { ask }: Link): void {
+  const failed = (error: unknown) => log(`git: ${error instanceof Error ? error.message : String(error)}`);
+  serveCredentials(socket, ask, log, over.signal).catch(failed);
+  installGitConfig(config.home, gitConfig(helper, config.repository), over.signal).catch(failed);
 }
 
 async function end(): Promise<void> {

@@ -22,6 +22,8 @@ const WARM_MS = 10_000;
 export type ReadinessOptions = {
   config: RunnerConfig;
   openCode: OpenCode;
+  /** Configuration value of git's credential helper. */
+  helper: string;
   emit: (event: RunnerEvent) => void;
   /** The OpenCode session this session had so far, and where to keep the one that is used. */
   knownSession: () => string | null;
@@ -65,7 +67,7 @@ export function getReady(options: ReadinessOptions): Readiness {
     const fresh = !(await hasCheckout(config.workspace));
     const startedAt = now();
     if (fresh) emit({ type: "boot.phase", at: startedAt, phase: "clone" });
-    const state = await prepareWorkspace({ ...config, signal });
+    const state = await prepareWorkspace({ ...config, helper: options.helper, signal });
     const ms = now() - startedAt;
     if (state.ok) {
       workspaceReady = true;

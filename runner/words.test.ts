@@ -3,7 +3,7 @@ import { Ask } from "../protocol/events.ts";
 import type { OpenAsk } from "./asks.ts";
 import { answerAsk, askId, requestOf, showAsk } from "./asks.ts";
 import { failureOf, isDiskFull } from "./failures.ts";
-import { cloneFailure } from "./git.ts";
+import { cloneFailure } from "./git-failures.ts";
 import { exitOf, outputOf, titleOf } from "./tool-title.ts";
 
 describe("a tool's title", () => {

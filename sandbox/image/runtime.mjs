@@ -4,6 +4,7 @@
  * `node sandbox/image/runtime.mjs [--partial] [--out <folder>] [--help]`, on Node 24.
  *
  *   boot.mjs gateway.mjs runner.mjs desktop.mjs   one file a program, with all it imports
+ *   credential.mjs                                git's credential helper, beside the runner that it asks
  *   desktop/                                      the desktop's page with noVNC in one script, and noVNC's licence
  *   opencode/                                     OpenCode's configuration folder
  *   version.json                                  { version }: a hash of all of it
@@ -22,6 +23,7 @@ const PROGRAMS = {
   boot: "sandbox/boot/main.ts",
   gateway: "gateway/main.ts",
   runner: "runner/main.ts",
+  credential: "runner/credential.ts",
   desktop: "sandbox/desktop/main.ts",
 };
 

@@ -19,7 +19,7 @@ test("bundles every program so that it runs where no package is", async () => {
   const { version, built, missing } = await buildRuntime({ out });
   expect({ built, missing }).toEqual({ built: true, missing: [] });
   expect(JSON.parse(readFileSync(join(out, "version.json"), "utf8"))).toEqual({ version });
-  for (const name of ["boot", "gateway", "runner", "desktop"]) {
+  for (const name of ["boot", "gateway", "runner", "credential", "desktop"]) {
     expect(spawnSync(process.execPath, ["--check", join(out, `${name}.mjs`)]).status, name).toBe(0);
   }
   // Run far enough to load all it imports: without its settings it says so and ends.

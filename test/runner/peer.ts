@@ -4,13 +4,16 @@ import type { WebSocket } from "ws";
 import { WebSocketServer } from "ws";
 import type { RunnerEvent } from "../../protocol/events.ts";
 import { isStored } from "../../protocol/events.ts";
-import type { Command, ToRunner } from "../../protocol/runner.ts";
+import type { Command, RunnerAnswer, RunnerAsk, ToRunner } from "../../protocol/runner.ts";
 import { FromRunner, PING, PONG } from "../../protocol/runner.ts";
 
 export type EventOf<T extends RunnerEvent["type"]> = Extract<RunnerEvent, { type: T }>;
 
-/** Starts the peer for one session and generation. */
-export async function startPeer(token: string) {
+/** Starts the peer for one session and generation. `answer`: what an ask of the runner is told; null leaves it without an answer. */
+export async function startPeer(
+  token: string,
+  answer: (ask: RunnerAsk) => RunnerAnswer | null = () => ({ ok: false, why: "There is no credential in this test." }),
+) {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await new Promise((done) => server.once("listening", done));
   let socket: WebSocket | null = null;
@@ -19,6 +22,7 @@ export async function startPeer(token: string) {
   let lastSeq = 0;
   let hellos = 0;
   const events: RunnerEvent[] = [];
+  const asks: RunnerAsk[] = [];
   const faults: string[] = [];
   const frames: { at: number; size: number; items: number }[] = [];
   const waiters = new Set<() => void>();
@@ -38,7 +42,11 @@ export async function startPeer(token: string) {
         for (const one of commands) send({ t: "command", ...one });
       } else if (frame.t === "ack") {
         commands = commands.filter((one) => one.seq > frame.commands);
-      } else if (frame.t === "events") {
+      } else if (frame.t === "ask") {
+        asks.push(frame.ask);
+        const answered = answer(frame.ask);
+        if (answered !== null) opened.send(JSON.stringify({ t: "answer", id: frame.id, answer: answered } satisfies ToRunner));
+      } else {
         frames.push({ at: Date.now(), size: text.length, items: frame.items.length });
         if (frame.first > received + 1) {
           faults.push(`gap: got ${frame.first}, had ${received}`);
@@ -80,6 +88,7 @@ export async function startPeer(token: string) {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     events,
+    asks,
     faults,
     frames,
     of,

@@ -7,6 +7,8 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { RunnerAnswer, RunnerAsk } from "../../protocol/runner.ts";
+import type { Prompt } from "../../runner/journal.ts";
 import { OPENCODE_FLAGS } from "../../sandbox/boot/environment.ts";
 import type { RunnerConfig } from "../../sandbox/boot/ipc.ts";
 import { OPENCODE_NO_INSTALL, opencodeConfig } from "../../sandbox/image/opencode-config.ts";
@@ -21,8 +23,12 @@ const TOKEN = "runner-token";
 const PACE_MS = 30;
 const PASSWORD = "opencode-password";
 
-/** Starts everything but the runner. `repository` replaces the sample repository's address. */
-export async function setStage(scripts: Record<string, Script>, repository?: string | null) {
+/** Starts everything but the runner. `repository` replaces the sample repository's address, `answer` is what asks are told. */
+export async function setStage(
+  scripts: Record<string, Script>,
+  repository?: string | null,
+  answer?: (ask: RunnerAsk) => RunnerAnswer | null,
+) {
   const binary = partPath("opencode");
   const root = mkdtempSync(join(tmpdir(), "errand-runner-"));
   const home = join(root, "home");
@@ -31,7 +37,11 @@ export async function setStage(scripts: Record<string, Script>, repository?: str
   for (const folder of [home, workspace, join(root, "run")]) mkdirSync(folder, { recursive: true });
   const origin = sampleRepository(root);
   const script = scripted(scripts);
-  const [model, peer, port] = await Promise.all([startModel({ respond: script.respond, paceMs: PACE_MS }), startPeer(TOKEN), freePort()]);
+  const [model, peer, port] = await Promise.all([
+    startModel({ respond: script.respond, paceMs: PACE_MS }),
+    startPeer(TOKEN, answer),
+    freePort(),
+  ]);
   writeConfig([configFolder, join(home, ".config", "opencode")], configFolder, model.url, workspace);
 
   const config: RunnerConfig = {
@@ -45,6 +55,9 @@ export async function setStage(scripts: Record<string, Script>, repository?: str
     repository: repository === undefined ? origin : repository,
     base: null,
     branch: "errand/session1",
+    head: null,
+    distrusted: false,
+    publish: false,
     opencode: { url: `http://127.0.0.1:${port}`, password: PASSWORD },
     modelDefault: "errand/main",
     pricedModels: ["errand/main"],
@@ -98,7 +111,9 @@ export async function setStage(scripts: Record<string, Script>, repository?: str
     tell: (message: object) => runner?.send(message),
     killRunner: () => kill(runner),
     killOpenCode: () => kill(openCode),
-    prompt: (turn: number, text: string) => peer.command({ do: "prompt", turn, text, system: "A test asks.", model: "errand/main" }),
+    root,
+    prompt: (turn: number, text: string, more: Partial<Prompt> = {}) =>
+      peer.command({ do: "prompt", turn, text, system: "A test asks.", model: "errand/main", ...more }),
     close: async () => {
       await Promise.all([kill(runner), kill(openCode)]);
       peer.close();
