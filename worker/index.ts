@@ -5,12 +5,15 @@ import { apiRoutes } from "./routes/api.ts";
 import { type App, safeHeaders, withSettings } from "./routes/app.ts";
 import { assetRoutes } from "./routes/assets.ts";
 import { problem } from "./routes/errors.ts";
+import { githubRoutes } from "./routes/github.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { linkRoutes } from "./routes/links.ts";
 import { modelRoutes } from "./routes/model.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { runnerRoutes } from "./routes/runner.ts";
+import { setupRoutes } from "./routes/setup.ts";
 import { slackRoutes } from "./routes/slack.ts";
+import { scheduled } from "./scheduled.ts";
 
 export { SessionAgent } from "./session/agent.ts";
 export { RateBudget } from "./session/rate-budget.ts";
@@ -18,7 +21,18 @@ export { RateBudget } from "./session/rate-budget.ts";
 const app = new Hono<App>();
 
 app.use(safeHeaders, withSettings);
-for (const routes of [healthRoutes, slackRoutes(), assetRoutes, apiRoutes, modelRoutes, runnerRoutes, linkRoutes, pageRoutes])
+for (const routes of [
+  healthRoutes,
+  slackRoutes(),
+  githubRoutes(),
+  assetRoutes,
+  apiRoutes,
+  modelRoutes,
+  runnerRoutes,
+  linkRoutes,
+  setupRoutes,
+  pageRoutes,
+])
   app.route("/", routes);
 
 /** Whether the answer is for a person's browser rather than for a program. */
@@ -37,4 +51,4 @@ app.onError((error, c) => {
   return problem(c, 500, "internal", message);
 });
 
-export default app;
+export default { fetch: app.fetch, scheduled } satisfies ExportedHandler<Env>;

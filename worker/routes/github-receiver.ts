@@ -17,7 +17,7 @@ export async function isSignedByGitHub(secret: string, signature: string, body: 
 /** A delivery as its headers name it. `signature` is not checked yet. */
 export type Delivery = { event: string; id: string; signature: string };
 
-const EVENT = /^[a-z_]{1,64}$/;
+const EVENT = /^[a-z0-9_]{1,64}$/;
 const GUID = /^[\w-]{1,100}$/;
 
 /** The delivery's headers, or what is wrong with them. */

@@ -29,6 +29,10 @@ export type World = {
   modelRequests: { url: string; headers: Headers; body: string }[];
   /** How the model answers next. */
   model: Answer;
+  /** What was asked of GitHub's API, as `METHOD /path`, but for tokens. */
+  gitHubCalls: string[];
+  /** What GitHub's API answers, but for tokens. */
+  gitHub: Answer;
   /** Boot configurations by session, as the backend got them. */
   boots: Map<string, EnsureBody["config"]>;
   /** What the backend says in place of yes; undefined: yes. */
@@ -37,13 +41,26 @@ export type World = {
 
 /** Puts a backend and a model behind `fetch` of Worker and objects; every other address fails. */
 export function world(): World {
-  const self: World = { modelRequests: [], model: () => Response.json({}), boots: new Map(), backend: () => undefined };
+  const self: World = {
+    modelRequests: [],
+    model: () => Response.json({}),
+    gitHubCalls: [],
+    gitHub: () => Response.json({ message: "Not Found" }, { status: 404 }),
+    boots: new Map(),
+    backend: () => undefined,
+  };
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
     const request = new Request(input as RequestInfo, init as RequestInit);
     const url = new URL(request.url);
     if (url.hostname === "model.test") {
       self.modelRequests.push({ url: request.url, headers: request.headers, body: await request.clone().text() });
       return self.model(request);
+    }
+    if (url.hostname === "github-api.test") {
+      if (/^\/app\/installations\/\d+\/access_tokens$/.test(url.pathname))
+        return Response.json({ token: "ghs_test", expires_at: new Date(Date.now() + 3600_000).toISOString() }, { status: 201 });
+      self.gitHubCalls.push(`${request.method} ${url.pathname}`);
+      return self.gitHub(request);
     }
     if (url.hostname === "backend.test") return backend(self, request);
     throw new Error(`nothing is at ${url.host}`);
