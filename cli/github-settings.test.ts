@@ -30,6 +30,11 @@ function read(env: Record<string, string>, files: Record<string, string> = {}) {
 describe("which GitHub", () => {
   it("is the local one where nothing is set", () => expect(read({})).toEqual({ settings: { kind: "local" }, mistakes: [], remarks: [] }));
 
+  it.each([[{ ERRAND_REPOSITORY: "acme/app" }], [{ ERRAND_REPOSITORY_BASE_URL: "https://git.acme.dev" }]])(
+    "is none with %j, which the local one does not have",
+    (env) => expect(read(env)).toEqual({ settings: { kind: "none" }, mistakes: [], remarks: [] }),
+  );
+
   it.each([
     ["PKCS#1", PKCS1],
     ["PKCS#8", PKCS8],
@@ -71,6 +76,11 @@ describe("what is wrong is said all at once, and nothing of a key", () => {
     ["a key of another kind", { ...APP, ERRAND_GITHUB_PRIVATE_KEY: EC }, ["ERRAND_GITHUB_PRIVATE_KEY must hold"]],
     ["two keys", { ...APP, ERRAND_GITHUB_PRIVATE_KEY_FILE: "/x" }, ["are both set"]],
     ["a channel that is no address", { ...APP, ERRAND_GITHUB_WEBHOOK_PROXY: "smee.io/abc" }, ["ERRAND_GITHUB_WEBHOOK_PROXY must be"]],
+    [
+      "repositories elsewhere",
+      { ...APP, ERRAND_REPOSITORY_BASE_URL: "https://git.acme.dev" },
+      ["ERRAND_REPOSITORY_BASE_URL must be left out"],
+    ],
     ["bots that are no list", { ...APP, ERRAND_GITHUB_ALLOWED_BOTS: "renovate" }, ["ERRAND_GITHUB_ALLOWED_BOTS must be JSON"]],
     [
       "half a server",

@@ -6,8 +6,10 @@ import { z } from "zod";
 import { toPkcs8Pem } from "../bots/github/key.ts";
 
 export type GitHubSettings =
-  /** No account: the local GitHub. */
+  /** No account: the local GitHub, with the sample repository. */
   | { kind: "local" }
+  /** No account, and repositories that the local GitHub does not have. */
+  | { kind: "none" }
   /** A server of one's own, on which the App is yet to be registered. */
   | { kind: "unregistered"; apiUrl: string; webUrl: string }
   | {
@@ -37,11 +39,16 @@ export function readGitHub(env: Env, mistakes: string[], remarks: string[], read
   const [appId, slug, secret] = [text(env.ERRAND_GITHUB_APP_ID), text(env.ERRAND_GITHUB_APP_SLUG), text(env.ERRAND_GITHUB_WEBHOOK_SECRET)];
   const [given, file] = [text(env.ERRAND_GITHUB_PRIVATE_KEY), text(env.ERRAND_GITHUB_PRIVATE_KEY_FILE)];
   const [proxy, bots] = [text(env.ERRAND_GITHUB_WEBHOOK_PROXY), text(env.ERRAND_GITHUB_ALLOWED_BOTS)];
+  const elsewhere = text(env.ERRAND_REPOSITORY_BASE_URL);
   if (!appId && !slug && !secret && !given && !file) {
     for (const name of ["ERRAND_GITHUB_WEBHOOK_PROXY", "ERRAND_GITHUB_ALLOWED_BOTS"])
       if (text(env[name])) remarks.push(`${name} is for a GitHub App of your own: without ERRAND_GITHUB_APP_ID it does nothing.`);
-    return server ? { kind: "unregistered", ...server } : { kind: "local" };
+    if (server) return { kind: "unregistered", ...server };
+    return elsewhere || text(env.ERRAND_REPOSITORY) ? { kind: "none" } : { kind: "local" };
   }
+  const web = server?.webUrl ?? "https://github.com";
+  if (elsewhere && elsewhere.replace(/\/+$/, "") !== web.replace(/\/+$/, ""))
+    mistakes.push(`ERRAND_REPOSITORY_BASE_URL must be left out with a GitHub App: repositories are cloned from ${web}`);
   if (!appId || !/^\d{1,15}$/.test(appId)) mistakes.push("ERRAND_GITHUB_APP_ID must be the App's number (App ID on the App's page)");
   if (!slug || !/^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/i.test(slug))
     mistakes.push(
