@@ -31,6 +31,8 @@ export const FromClient = z.discriminatedUnion("t", [
     choice: z.string().max(500).optional(),
     text: z.string().max(MAX_PROMPT).optional(),
   }),
+  /** Take what errand offered to do next; the newest offer unless one is named. */
+  z.object({ t: z.literal("take"), id: z.string().min(1).max(100), offer: z.string().min(1).max(200).optional() }),
 ]);
 export type FromClient = z.infer<typeof FromClient>;
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { renderSlack } from "../../bots/slack/render.ts";
+import { FAILING, offered, pulled, taken, unpushed } from "../github/views.ts";
 import { accepted, answered, asking, booting, finished, LINKS, opened, planned, START, second, viewOf, WHO } from "./views.ts";
 
 type Story = Parameters<typeof viewOf>;
@@ -298,4 +299,47 @@ it("renders a note, for one person or for all", () => {
     /^<@U\w+> No &lt;repository&gt;$/,
   );
   expect(renderSlack({ kind: "note", code: "x", text: "Hi", mention: null }).text).toBe("Hi");
+});
+
+describe("what a forge adds", () => {
+  const done: Story = [...first, ...planned, ...pulled({ checks: FAILING }), ...finished];
+
+  it("tells of the pull request while the turn runs, and in its reply", () => {
+    const line =
+      "*Pull request* <https://github.com/acme/sample/pull/124|#124 Let the retry test move its clock> · draft · +32 −4 in 2 files · :x: checks fail: <https://github.com/acme/sample/actions/runs/1/job/2|test (node 20)>, lint";
+    expect(shown(progress([...first, ...planned, ...pulled({ checks: FAILING })]))).toContain(line);
+    expect(shown(final(done))).toContain(line);
+    expect(shown(final([...first, ...planned, ...pulled({ state: "merged", checks: FAILING }), ...finished]))).toContain(
+      '· merged · +32 −4 in 2 files"',
+    );
+  });
+
+  it("does not tell of it in the reply to a question asked before", () => {
+    const question: Story = [...first, ...finished, 200, second(), { type: "turn.started", turn: 2 }];
+    expect(shown(final([...question, ...pulled().slice(1)]))).not.toContain("Pull request");
+  });
+
+  it("says what could not be pushed, and what to do", () => {
+    for (const rendered of [progress([...first, ...unpushed]), final([...first, ...unpushed, ...finished])]) {
+      expect(shown(rendered)).toContain(
+        ":warning: *Not pushed:* GitHub does not let the errand App change files under .github/workflows/.",
+      );
+      expect(shown(rendered)).toContain("*What to do:* Apply that part by hand");
+    }
+  });
+
+  it("says that the session has ended, in the last reply", () => {
+    const closed = { type: "session.closed", how: "merged", who: null } as const;
+    expect(shown(final([...done, closed]))).toContain("The pull request was merged, so this session has ended. Reply to begin again.");
+  });
+
+  it("offers what could be done next, until somebody takes it", () => {
+    const offer = (...story: Story) => renderSlack({ kind: "offer", offer: "fix:9f86d08", view: viewOf(...first, ...story), links: LINKS });
+    expect(buttons(offer(...offered))).toEqual(["Fix it"]);
+    expect(shown(offer(...offered))).toContain('"action_id":"errand_take"');
+    expect(shown(offer(...offered))).toContain("*Checks fail on #124: test (node 20), lint*");
+    expect(buttons(offer(...offered, ...taken))).toEqual([]);
+    expect(shown(offer(...offered, ...taken))).toContain("Taken by bob");
+    expect(offer().text).toBe("This is long past.");
+  });
 });

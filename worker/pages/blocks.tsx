@@ -4,10 +4,12 @@
  */
 import type { Child } from "hono/jsx";
 import { visible } from "../../bots/visible.ts";
+import { closedWords } from "../../bots/words.ts";
 import type { NumberedEvent } from "../../protocol/events.ts";
 import { type AskView, answerOf, isOver, queuedTurns, type TurnView, type View } from "../../protocol/view.ts";
 import { LINKED_SERVICES, SERVICE_TITLES } from "../routes/services.ts";
 import { linksOf } from "../session/messages.ts";
+import { Offer, PullLine, Pushed } from "./forge.tsx";
 import { Inline, RichText } from "./rich-text.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { NO_TURN, Steps } from "./steps.tsx";
@@ -168,6 +170,11 @@ function Turn(props: { turn: TurnView; place: number | null; session: string; no
           <Files turn={turn} />
         </Block>
       ) : null}
+      {turn.pushed !== null || turn.pushFailure !== null ? (
+        <Block id={id("pushed")}>
+          <Pushed turn={turn} />
+        </Block>
+      ) : null}
       {turn.notices.length > 0 ? (
         <Block id={id("notices")}>
           {turn.notices.map((notice) => (
@@ -235,14 +242,30 @@ export function titleOf(view: View): string {
 export function SessionBlocks(props: { view: View; session: string; now: number; steps: readonly NumberedEvent[] }) {
   const { view, session, now, steps } = props;
   const queue = queuedTurns(view).map((turn) => turn.id);
+  const closed = closedWords(view);
   return (
     <>
       <Block id="head" class="head">
         <Head view={view} session={session} />
       </Block>
+      {view.pull === null ? null : (
+        <Block id="pull" class="pull">
+          <PullLine pull={view.pull} />
+        </Block>
+      )}
       {view.turns.map((turn) => (
         <Turn turn={turn} place={queue.includes(turn.id) ? queue.indexOf(turn.id) + 1 : null} session={session} now={now} steps={steps} />
       ))}
+      {view.offers.map((offer) => (
+        <Block id={`offer-${offer.id}`} class={`ask ${offer.state}`}>
+          <Offer offer={offer} session={session} />
+        </Block>
+      ))}
+      {closed === null ? null : (
+        <Block id="closed">
+          <p class="notice">{closed} Ask for more to begin again.</p>
+        </Block>
+      )}
       <Block id="notes">
         <ol data-steps={NO_TURN}>
           <Steps events={steps.filter(({ event }) => event.type === "note" && event.turn === null)} />

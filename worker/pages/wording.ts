@@ -16,7 +16,7 @@ export const TURN_WORDS: Record<TurnState, string> = {
   withdrawn: "withdrawn",
 };
 
-/** A person as the pages call them: the name where it is known; Slack's messages carry none, so there it is the id that Slack shows in a profile. */
+/** A person as the pages call them: the name where it is known, which on GitHub is the login; Slack's messages carry none, so there it is the id that Slack shows in a profile. */
 export function personWords(who: Person): string {
   const user = /^slack:[^:]+:(.+)$/.exec(who.id)?.[1];
   return who.name ?? (user === undefined ? who.id : `${user} on Slack`);

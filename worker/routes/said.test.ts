@@ -31,6 +31,11 @@ describe("messages become requests of the session's own thread", () => {
       { t: "answer", id: "1", ask: "q", text: "b" },
       { kind: "answer", ask: "q", text: "b" },
     ],
+    [{ t: "take", id: "1" }, { kind: "take" }],
+    [
+      { t: "take", id: "1", offer: "o" },
+      { kind: "take", offer: "o" },
+    ],
   ])("%j", (message, expected) => {
     const request = said(FromClient.parse(message), thread, owner, 7);
     expect(request).toEqual({ deliveryId: "page:owner:1", thread, who: owner, at: 7, ...expected });

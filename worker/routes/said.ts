@@ -19,7 +19,7 @@ export function opening(id: string, text: string, options: Options, who: Person,
   };
 }
 
-/** A prompt, stop or answer to a session whose thread is known. The client's id makes the delivery's, so a repeat is dropped. */
+/** A prompt, stop, answer or taken offer to a session whose thread is known. The client's id makes the delivery's, so a repeat is dropped. */
 export function said(message: FromClient, thread: string, who: Person, now: number): Request {
   const base = { deliveryId: `page:${who.id}:${message.id}`, thread, who, at: now };
   switch (message.t) {
@@ -35,6 +35,8 @@ export function said(message: FromClient, thread: string, who: Person, now: numb
         ...(message.choice === undefined ? {} : { choice: message.choice }),
         ...(message.text === undefined ? {} : { text: message.text }),
       };
+    case "take":
+      return { kind: "take", ...base, ...(message.offer === undefined ? {} : { offer: message.offer }) };
   }
 }
 
