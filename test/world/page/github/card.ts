@@ -18,6 +18,8 @@ export interface CardContent {
   edited: boolean;
   body: string;
   reactions: { content: string; count: number }[];
+  /** Why the text is hidden, such as "outdated"; nothing where it is not. */
+  minimized?: string | undefined;
 }
 
 const REACTIONS: Record<string, string> = {
@@ -57,6 +59,17 @@ export function cardBody(content: Pick<CardContent, "user" | "body">, reader: Re
   return githubMarkdown(content.body, { repository: reader.repository, origin: reader.origin, mayTick });
 }
 
+function shownBody(content: CardContent, reader: Reader): Html {
+  const body = cardBody(content, reader);
+  if (!content.minimized) return body;
+  return html`<details><summary class="quiet">This comment was marked as ${content.minimized}.</summary>${body}</details>`;
+}
+
+/** Why a comment is hidden, as cards take it. */
+export function minimizedOf(comment: { minimized?: { reason?: string | null | undefined } | null | undefined }): string | undefined {
+  return comment.minimized ? (comment.minimized.reason ?? "hidden") : undefined;
+}
+
 /**
  * A card. `editing` shows the text in a box instead; `links` are the addresses that open and close that box. `extra` stands below the text.
  */
@@ -88,7 +101,7 @@ export function card(content: CardContent, reader: Reader, view: { editing: bool
   );
   return html`<article class="card${mine ? " mine" : ""}" id="${content.anchor}" data-kind="${content.kind}" data-id="${content.id}">
 <header>${avatar(content.user, reader.me)}${author(content.user)} <span class="quiet">commented <a href="#${content.anchor}" class="when">${moment(content.at)}</a>${content.edited ? html` · edited` : null}</span>${tools}</header>
-<div class="body markdown">${view.editing ? editor : cardBody(content, reader)}</div>
+<div class="body markdown">${view.editing ? editor : shownBody(content, reader)}</div>
 ${shownReactions(content)}<p class="failed" role="alert" data-client hidden></p>${view.extra ?? null}
 </article>`;
 }

@@ -133,3 +133,13 @@ ${pull.state === "open" ? mergeButtons(parts, repository, reader) : merged}
 ${extras.check ? ciMenu(parts, reader) : null}
 </section>`;
 }
+
+/** The page of one check run: what it reported, and what its job printed. */
+export function jobPage(run: CheckRun, log: string, reader: Reader): Html {
+  const where = { repository: reader.repository, origin: reader.origin, mayTick: false };
+  const standing = standingOf(run);
+  const { title = "", summary = "", text = "" } = run.output ?? {};
+  return html`<div class="head"><h1>${mark(standing)} ${run.name}</h1><p class="quiet">${standing.words}${title ? html` · ${title}` : null} · ${reader.repository}</p></div>
+<div class="markdown">${githubMarkdown(summary, where)}${githubMarkdown(text, where)}</div>
+${log ? html`<h2>Log</h2><pre class="log">${log}</pre>` : html`<p class="quiet">There is no log.</p>`}`;
+}

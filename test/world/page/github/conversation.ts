@@ -1,6 +1,6 @@
 /** An issue or pull request as a conversation. Pure. */
 import { type Html, html } from "../html.ts";
-import { author, avatar, card, isEdited } from "./card.ts";
+import { author, avatar, card, isEdited, minimizedOf } from "./card.ts";
 import { type Extras, mergeBox } from "./checks.ts";
 import { actionForm, buttonForm, count, moment, type Reader, writingBox } from "./form.ts";
 import { githubMarkdown } from "./markdown.ts";
@@ -93,13 +93,14 @@ function entryView(entry: Entry, reader: Reader, place: ThreadPlace): Html {
         reactions,
         at: comment.created_at,
         edited: isEdited(comment),
+        minimized: minimizedOf(comment),
       };
       return card(content, reader, editLinks(place, anchor));
     }
     case "event":
       return eventLine(entry.event);
     case "commits":
-      return html`<ul class="commits">${entry.commits.map(({ sha, commit }) => html`<li><span>${commit.message.split("\n", 1)[0]}</span> <span class="quiet">${commit.author.name}</span> <code>${sha.slice(0, 7)}</code></li>`)}</ul>`;
+      return html`<ul class="commits">${entry.commits.map(({ sha, commit }) => html`<li><span>${commit.message.split("\n", 1)[0]}</span> <span class="quiet">${commit.author.name}</span> <a href="${addressOf({ page: "commit", repository: reader.repository, sha })}"><code>${sha.slice(0, 7)}</code></a></li>`)}</ul>`;
     case "review": {
       const { review, threads } = entry;
       const where = { repository: reader.repository, origin: reader.origin, mayTick: false };

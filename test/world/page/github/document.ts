@@ -1,8 +1,11 @@
 /** The frame of every GitHub page. Pure. */
-import { type Html, html } from "../html.ts";
+import { Html, html } from "../html.ts";
 import { tabs } from "../tabs.ts";
 import type { Person } from "./offer.ts";
 import { addressOf } from "./place.ts";
+
+/** Where the script's one library is. */
+const IMPORTS = new Html('{"imports":{"idiomorph":"/github/morph.js"}}');
 
 function whoMenu(people: readonly Person[], me: string, back: string): Html {
   const one = ({ login, about }: Person) =>
@@ -33,6 +36,7 @@ export function githubDocument(options: {
 <title>${title}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/github/page.css" nonce="${nonce}">
+<script type="importmap" nonce="${nonce}">${IMPORTS}</script>
 <script type="module" src="/github/page.js" nonce="${nonce}"></script>
 </head>
 <body class="github">

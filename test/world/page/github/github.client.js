@@ -1,5 +1,5 @@
 /** The GitHub pages' script: sends what a person does, and puts in what has changed, leaving alone what the person is about. */
-import { Idiomorph } from "/github/morph.js";
+import { Idiomorph } from "idiomorph";
 
 const q = (selector, root = document) => root.querySelector(selector);
 const main = q("[data-main]");

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { newestRuns, standingOf } from "./checks.ts";
+import { jobPage, newestRuns, standingOf } from "./checks.ts";
 import { conversation } from "./conversation.ts";
 import { parsePatch, spotOf } from "./diff.ts";
 import { githubDocument } from "./document.ts";
-import { filesPage } from "./files.ts";
+import { commitPage, filesPage } from "./files.ts";
 import { homePage, listPage, newPage } from "./lists.ts";
 import { makePending } from "./pending.ts";
 import { addressOf, placeAt, spotName, type ThreadPlace } from "./place.ts";
@@ -134,6 +134,8 @@ describe("text from people stays text", () => {
           { id: EVIL, path: EVIL, line: 2, side: "RIGHT", body: EVIL },
         ]).text,
     ],
+    ["a commit", () => commitPage(commit("a1b2c3d4e5", 1), parts.files, reader).text],
+    ["a job", () => jobPage(run(1), EVIL, reader).text],
     [
       "the frame",
       () =>
@@ -265,6 +267,8 @@ describe("addresses", () => {
     "/github/acme/sample/issues/12",
     "/github/acme/sample/pull/12",
     "/github/acme/sample/pull/12/files?edit=discussion_r1&at=R3%3Asrc%2Fa.ts&at=L4%3Ab",
+    "/github/acme/sample/commit/a1b2c3d",
+    "/github/acme/sample/runs/24700000001",
   ])("%s", (address) => {
     const url = new URL(address, "http://127.0.0.1");
     const found = placeAt(url.pathname, url.searchParams);

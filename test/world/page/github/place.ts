@@ -5,6 +5,8 @@ export type Place =
   | { page: "home" }
   | { page: "list"; repository: string; of: "issues" | "pulls"; state: "open" | "closed" }
   | { page: "new"; repository: string }
+  | { page: "commit"; repository: string; sha: string }
+  | { page: "job"; repository: string; id: number }
   | ThreadPlace;
 
 /** A page of an issue or pull request. */
@@ -26,6 +28,8 @@ export function addressOf(place: Place): string {
   if (place.page === "home") return "/github";
   const base = `/github/${place.repository}`;
   if (place.page === "new") return `${base}/issues/new`;
+  if (place.page === "commit") return `${base}/commit/${place.sha}`;
+  if (place.page === "job") return `${base}/runs/${place.id}`;
   if (place.page === "list") return `${base}/${place.of}${place.state === "closed" ? "?state=closed" : ""}`;
   const query = new URLSearchParams([
     ...place.edit.map((name): [string, string] => ["edit", name]),
@@ -38,12 +42,19 @@ const NAME = "[A-Za-z0-9_.-]{1,100}";
 const THREAD = new RegExp(`^/github/(${NAME}/${NAME})/(issues|pull)/(\\d{1,9})(/files)?/?$`);
 const LIST = new RegExp(`^/github/(${NAME}/${NAME})(?:/(issues|pulls))?/?$`);
 const NEW = new RegExp(`^/github/(${NAME}/${NAME})/issues/new/?$`);
+const COMMIT = new RegExp(`^/github/(${NAME}/${NAME})/commit/([0-9a-f]{4,40})/?$`);
+/** Check runs and jobs of workflows have the same numbers on GitHub. */
+const JOB = new RegExp(`^/github/(${NAME}/${NAME})/(?:actions/runs/\\d{1,15}/job|runs)/(\\d{1,15})/?$`);
 
 /** The page at an address on this server; undefined where there is none. */
 export function placeAt(path: string, query: URLSearchParams): Place | undefined {
   if (/^\/github\/?$/.test(path)) return { page: "home" };
   const fresh = NEW.exec(path)?.[1];
   if (fresh) return { page: "new", repository: fresh };
+  const commit = COMMIT.exec(path);
+  if (commit?.[1] && commit[2]) return { page: "commit", repository: commit[1], sha: commit[2] };
+  const job = JOB.exec(path);
+  if (job?.[1]) return { page: "job", repository: job[1], id: Number(job[2]) };
   const thread = THREAD.exec(path);
   if (thread?.[1]) {
     return {

@@ -44,10 +44,12 @@ export async function attempt<T>(work: () => Promise<T>): Promise<Read<T>> {
     if (error instanceof z.ZodError) {
       return { ok: false, status: 502, error: `GitHub answered in an unexpected form: ${z.prettifyError(error)}` };
     }
-    const status = typeof error === "object" && error !== null && "status" in error && typeof error.status === "number" ? error.status : 0;
     if (!(error instanceof Error)) throw error;
-    const unreachable = status === 0 || (status === 500 && !("response" in error && error.response));
-    if (unreachable) return { ok: false, status: 0, error: "GitHub cannot be reached. Your text is kept; try again." };
+    if (error.name === "GraphqlResponseError") return { ok: false, status: 200, error: wordsFor(200, error.message) };
+    const status = "status" in error && typeof error.status === "number" ? error.status : undefined;
+    if (status === undefined) throw error;
+    const answered = "response" in error && error.response !== undefined;
+    if (!answered) return { ok: false, status: 0, error: "GitHub cannot be reached. Your text is kept; try again." };
     return { ok: false, status, error: wordsFor(status, error.message) };
   }
 }
@@ -56,7 +58,7 @@ function wordsFor(status: number, message: string): string {
   const plain = message.replace(/ - https?:\/\/\S+$/, "");
   if (status === 404) return "GitHub does not know that, or you may not see it.";
   if (status === 403) return `You may not do that here: ${plain}`;
-  return `GitHub refused (${status}): ${plain}`;
+  return status === 200 ? `GitHub refused: ${plain}` : `GitHub refused (${status}): ${plain}`;
 }
 
 /** Everything a pull request has beside what an issue has. */
@@ -150,6 +152,19 @@ export function readerOf(github: GitHubOffer, login: string) {
         ]);
         return { repository, mayWrite: write, issues: z.array(Issue).parse(issues.data) };
       }),
+    /** One commit with what it changed. */
+    commit: (name: string, sha: string) =>
+      attempt(async () => {
+        const { data } = await octokit.rest.repos.getCommit({ ...repo(name), ref: sha });
+        return { commit: Commit.parse(data), files: z.array(ChangedFile).parse(data.files ?? []) };
+      }),
+    /** One check run, with what its job printed where it is a workflow's. */
+    job: (name: string, id: number) =>
+      attempt(async () => {
+        const run = CheckRun.parse((await octokit.rest.checks.get({ ...repo(name), check_run_id: id })).data);
+        const log = await attempt(() => octokit.rest.actions.downloadJobLogsForWorkflowRun({ ...repo(name), job_id: id }));
+        return { run, log: log.ok && typeof log.value.data === "string" ? log.value.data : "" };
+      }),
     /** One issue or pull request. */
     thread: (name: string, number: number) =>
       attempt(async (): Promise<Thread> => {
@@ -166,6 +181,3 @@ export function readerOf(github: GitHubOffer, login: string) {
       }),
   };
 }
-
-/** See `readerOf`. */
-export type Reader = ReturnType<typeof readerOf>;

@@ -54,7 +54,16 @@ export const Issue = z.object({
 });
 export type Issue = z.infer<typeof Issue>;
 
-export const Comment = z.object({ id: number, body: text, user, created_at: z.string(), updated_at: z.string(), reactions });
+export const Comment = z.object({
+  id: number,
+  body: text,
+  user,
+  created_at: z.string(),
+  updated_at: z.string(),
+  reactions,
+  /** Hidden by somebody, with the reason: outdated, resolved, spam and others. */
+  minimized: z.object({ reason: z.string().nullish() }).nullish(),
+});
 export type Comment = z.infer<typeof Comment>;
 
 export const ReviewComment = Comment.extend({

@@ -1,6 +1,6 @@
 /** Comments on lines: threads with their answers, boxes to write new ones, and the review that gathers several. Pure. */
 import { type Html, html } from "../html.ts";
-import { card, isEdited } from "./card.ts";
+import { card, isEdited, minimizedOf } from "./card.ts";
 import { parsePatch, type Side } from "./diff.ts";
 import { actionForm, buttonForm, count, type Reader, writingBox } from "./form.ts";
 import { githubMarkdown } from "./markdown.ts";
@@ -24,6 +24,7 @@ function reviewCard(comment: ReviewComment, reader: Reader, place: ThreadPlace):
     edited: isEdited(comment),
     body: comment.body,
     reactions: comment.reactions,
+    minimized: minimizedOf(comment),
   };
   return card(content, reader, editLinks(place, anchor));
 }

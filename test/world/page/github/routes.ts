@@ -9,9 +9,10 @@ import { streamSSE } from "hono/streaming";
 import { type Html, html } from "../html.ts";
 import { contentPolicy } from "../policy.ts";
 import { type Outcome, pendingKey, perform } from "./actions.ts";
+import { jobPage } from "./checks.ts";
 import { conversation } from "./conversation.ts";
 import { githubDocument } from "./document.ts";
-import { filesPage } from "./files.ts";
+import { commitPage, filesPage } from "./files.ts";
 import { homePage, listPage, newPage } from "./lists.ts";
 import type { GitHubOffer } from "./offer.ts";
 import { makePending } from "./pending.ts";
@@ -67,6 +68,18 @@ export function addGitHub(app: Hono, github: GitHubOffer): void {
       status: status === 404 || status === 403 ? 404 : 502,
     });
     if (!shown(repository)) return missing("There is no such repository.", 404);
+    if (place.page === "commit") {
+      const read = await reader.commit(repository, place.sha);
+      if (!read.ok) return missing(read.error, read.status);
+      const main = commitPage(read.value.commit, read.value.files, { me, repository, origin, mayWrite: false });
+      return { title: `${place.sha.slice(0, 7)} · ${repository}`, main, status: 200 };
+    }
+    if (place.page === "job") {
+      const read = await reader.job(repository, place.id);
+      if (!read.ok) return missing(read.error, read.status);
+      const main = jobPage(read.value.run, read.value.log, { me, repository, origin, mayWrite: false });
+      return { title: `${read.value.run.name} · ${repository}`, main, status: 200 };
+    }
     if (place.page !== "thread") {
       const listing = await reader.listing(repository);
       if (!listing.ok) return missing(listing.error, listing.status);
