@@ -11,15 +11,20 @@ import { defineConfig, type Plugin } from "vitest/config";
 
 const stub = fileURLToPath(new URL("./worker/stubs/node-only.cjs", import.meta.url));
 const probotStub = fileURLToPath(new URL("./worker/stubs/probot.ts", import.meta.url));
+const PROBOT = [
+  "pino-http",
+  "pino",
+  "@probot/pino",
+  "bottleneck",
+  "@octokit/plugin-throttling",
+  "@octokit/plugin-retry",
+  "@probot/octokit-plugin-config",
+  "octokit-auth-probot",
+];
 /** What wrangler.jsonc replaces, which the tests in workerd have to be told again. */
 const alias = {
   ...Object.fromEntries(["express", "@slack/socket-mode", "@slack/oauth", "raw-body"].map((name) => [name, stub])),
-  ...Object.fromEntries(
-    ["pino-http", "pino", "@probot/pino", "bottleneck", "@octokit/plugin-throttling", "@octokit/plugin-retry"].map((name) => [
-      name,
-      probotStub,
-    ]),
-  ),
+  ...Object.fromEntries(PROBOT.map((name) => [name, probotStub])),
 };
 const elsewhere = ["**/node_modules/**", "**/.errand/**", "**/artefacts/**"];
 const whole = ["test/end-to-end/**/*.test.ts", "test/faults/**/*.test.ts"];
