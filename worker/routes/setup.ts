@@ -33,8 +33,8 @@ function github(settings: Settings): { webUrl: string; apiUrl: string | null } {
 function setUpOf(settings: Settings): SetUp {
   const known = githubOf(settings);
   if (!known.ok) return known.half ? { state: "half", missing: known.missing } : { state: "none" };
-  const webUrl = known.webUrl ?? "https://github.com";
-  return { state: isLoopback(webUrl) ? "elsewhere" : "whole", slug: known.slug, webUrl };
+  const { slug, webUrl } = known;
+  return { state: isLoopback(webUrl) ? "elsewhere" : "whole", slug, webUrl };
 }
 
 /** Whose cookie it is is told by its name: over https no other host, and nothing without encryption, can set it. */
