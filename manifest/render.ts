@@ -1,6 +1,6 @@
 /** The command that prints the surfaces' manifests, and the Slack app's manifest for an address. `--help` says how to use it. */
 import { parseArgs } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_NAME, nameMistake, renderGitHubManifest, webhookAddress } from "./github.ts";
 import template from "./slack.json" with { type: "json" };
 

@@ -9,7 +9,7 @@
  *
  * Every other request is signed, see signing.ts. Bodies hold secrets and are never logged.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export const Model = z.object({
   /** The model's id in the sandbox's OpenCode configuration; `errand/<id>` names it in prompts. */

@@ -6,7 +6,7 @@
  * First a `snapshot` (or, with `after`, the events after that number), then changes as they come. To resume, pass the
  * highest `n` seen. `live` carries text in progress: it has no number, and a later `text.done` replaces it.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { SessionEvent } from "./events.ts";
 import { MAX_PROMPT, Options } from "./request.ts";
 import type { View } from "./view.ts";

@@ -3,7 +3,7 @@
  * Those in `RunnerEvent` come from the sandbox; the others are written by the SessionAgent itself.
  * Versioned by `EVENTS_VERSION`: a reader ignores event types it does not know.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { Options, Person } from "./request.ts";
 
 export const EVENTS_VERSION = 2;

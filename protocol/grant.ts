@@ -2,7 +2,7 @@
  * Claims of a grant: a short-lived single-use right to open one sandbox service, for one person.
  * Signed by the Worker with ES256; the sandbox holds only public keys.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export const GRANT_ALG = "ES256";
 export const GRANT_TYP = "errand-link+jwt";

@@ -1,5 +1,5 @@
 /** What a surface makes of a native message: who, where, what, and the ids that make handling it once possible. */
-import { z } from "zod";
+import * as z from "zod";
 
 /** A person on a surface. `id` is unique across surfaces: `slack:<team>:<user>`, `github:<id>`, `owner` on this machine. */
 export const Person = z.object({

@@ -9,7 +9,7 @@
  * Upgrade: GET /sandbox/<session>/runner?generation=<g> with `Authorization: Bearer <runner token>`.
  * 401 wrong token; 409 the generation has ended (the runner must exit).
  */
-import { z } from "zod";
+import * as z from "zod";
 import { RunnerEvent } from "./events.ts";
 
 export const RUNNER_PROTOCOL = 1;

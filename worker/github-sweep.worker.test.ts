@@ -8,16 +8,28 @@ const START = Date.parse("2026-11-20T12:00:00Z");
 
 type Attempt = { id: string; guid: string; delivered_at: string; status_code: number; redelivery: boolean };
 
+type Hub = {
+  log: Attempt[];
+  /** What was asked for again, by the attempt's number. */
+  again: string[];
+  pages: number;
+  /** Calls left this hour, as it says. */
+  left: number;
+  /** What it says to a path instead; undefined: the truth. */
+  say: ((path: string) => Response | undefined) | undefined;
+  /** An event was tried, or again under the same GUID. */
+  tried(guid: string, at: number, status: number, redelivery?: boolean): void;
+  fetch: typeof fetch;
+};
+
 /** GitHub's log of deliveries: pages of it by cursor, newest first, and attempts that were asked for. */
-function gitHub() {
-  const self = {
-    log: [] as Attempt[],
-    /** What was asked for again, by the attempt's number. */
-    again: [] as string[],
+function gitHub(): Hub {
+  const self: Hub = {
+    log: [],
+    again: [],
     pages: 0,
     left: 5_000,
-    say: undefined as ((path: string) => Response | undefined) | undefined,
-    /** An event that was tried once, or again under the same GUID. */
+    say: undefined,
     tried(guid: string, at: number, status: number, redelivery = false) {
       self.log.push({
         // Beyond what a double holds.
@@ -60,7 +72,7 @@ function gitHub() {
   return self;
 }
 
-let hub: ReturnType<typeof gitHub>;
+let hub: Hub;
 beforeEach(async () => {
   hub = gitHub();
   await env.DB.batch([env.DB.prepare("DELETE FROM github_sweep"), env.DB.prepare("DELETE FROM github_missed")]);

@@ -1,7 +1,7 @@
 /**
  * The Worker's settings, parsed once from its environment and passed down as a plain object. Empty text means "not set".
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const optional = z
   .string()

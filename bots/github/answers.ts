@@ -1,5 +1,5 @@
 /** Answers of GitHub's REST API that are read about repositories and pull requests, as far as they are read. */
-import { z } from "zod";
+import * as z from "zod";
 
 /** A text of which the beginning is enough. */
 const short = z.string().transform((text) => text.slice(0, 2_000));

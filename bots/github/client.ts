@@ -4,7 +4,7 @@
  */
 import { Octokit } from "@octokit/rest";
 import { SignJWT } from "jose";
-import { z } from "zod";
+import * as z from "zod";
 import { signingKey } from "./key.ts";
 
 /** How the App reaches GitHub. */

@@ -1,6 +1,6 @@
 /** Writes comments and check runs on GitHub, once per call, and says truthfully how it ended. */
 import type { Octokit } from "@octokit/rest";
-import { z } from "zod";
+import * as z from "zod";
 import { parseThreadKey } from "../../protocol/thread.ts";
 import type { Address, Content, Found, Outcome, Pace, Surface } from "../surface.ts";
 import { type GitHubAccess, gitHubApp, splitRepository } from "./client.ts";

@@ -1,5 +1,5 @@
 /** What every kind of delivery is read with: who is meant by it, where it belongs, and how it is refused. Pure. */
-import type { z } from "zod";
+import type * as z from "zod";
 import { type Person, Request } from "../../protocol/request.ts";
 import { threadKey } from "../../protocol/thread.ts";
 import type { Account, Told } from "./events.ts";

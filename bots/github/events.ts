@@ -2,7 +2,7 @@
  * The parts of GitHub's webhook payloads and REST answers that errand reads. Everything else in them is let go. Fields that older servers or
  * other senders leave out are optional here wherever errand can do without them.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const number = z.number().int().positive();
 const text = z.string().nullish();

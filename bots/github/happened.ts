@@ -1,5 +1,5 @@
 /** What happened to issues, pull requests, their checks and our installations, without a word to errand. Pure. */
-import type { z } from "zod";
+import type * as z from "zod";
 import { base, type Delivery, heard, ignored, isUs, personOf } from "./delivery.ts";
 import type { Told, ToldChecks, ToldInstallation } from "./events.ts";
 import { descriptionEdited } from "./subjects.ts";

@@ -1,6 +1,6 @@
 /** What people do to messages of ours: boxes they tick, text they change, buttons of our check runs. Pure. */
 
-import type { z } from "zod";
+import type * as z from "zod";
 import { base, type Delivery, gateOf, heard, ignored } from "./delivery.ts";
 import type { Told, ToldChecks } from "./events.ts";
 import { type Box, boxMark, keyIn, tickedIn } from "./marker.ts";

@@ -1,6 +1,6 @@
 /** What a repository's owners decided about errand, in `.github/errand.yml` of its default branch. Pure. */
 import { parseDocument } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import type { Policy } from "../forge.ts";
 
 /** Where the file is. Only the default branch's counts: whoever opens a pull request must not decide over its checks. */

@@ -1,5 +1,5 @@
 /** What GitHub delivers, made into what the session core takes. Pure and total: one delivery in, one verdict out. */
-import { z } from "zod";
+import * as z from "zod";
 import { commentDeleted, commentEdited, commented, lineCommented, lineDeleted, lineEdited, reviewEdited, reviewed } from "./comments.ts";
 import { type Handler, ignored, malformed, reads } from "./delivery.ts";
 import { Told, ToldChecks, ToldInstallation } from "./events.ts";

@@ -2,7 +2,7 @@
  * The second half of registering an App from a manifest: GitHub sends the browser back with a code, and gives the App's keys for it once,
  * within an hour. https://docs.github.com/en/rest/apps/apps#create-a-github-app-from-a-manifest
  */
-import { z } from "zod";
+import * as z from "zod";
 import { toPkcs8Pem, WrongKey } from "./key.ts";
 
 /** How long GitHub may take to answer, in ms. */

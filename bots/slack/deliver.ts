@@ -1,6 +1,6 @@
 /** Writes messages into Slack threads, once per call, and says truthfully how it ended. */
 import type { WebClient } from "@slack/web-api";
-import { z } from "zod";
+import * as z from "zod";
 import { parseThreadKey, type Thread } from "../../protocol/thread.ts";
 import type { Content, Found, Outcome, Pace, Surface } from "../surface.ts";
 import type { SlackContent } from "./blocks.ts";

@@ -1,5 +1,5 @@
 /** What Slack delivers, made into what the session core takes. Pure: one payload in, one verdict out. */
-import { z } from "zod";
+import * as z from "zod";
 import { Request } from "../../protocol/request.ts";
 import { threadKey } from "../../protocol/thread.ts";
 import { saysHelp, saysStop, takeOptions, withinLimit } from "../options.ts";

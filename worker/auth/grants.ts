@@ -1,6 +1,6 @@
 /** Grants: minted here with the Worker's private key, checked in the sandbox's gateway with the public one. */
 import { importJWK, type JWK, SignJWT } from "jose";
-import { z } from "zod";
+import * as z from "zod";
 import { GRANT_ALG, GRANT_SECONDS, GRANT_TYP, type Service } from "../../protocol/grant.ts";
 import type { Person } from "../../protocol/request.ts";
 

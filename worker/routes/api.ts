@@ -1,7 +1,7 @@
 /** The API for programs and for the session page: sessions, messages in, events out. */
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { z } from "zod";
+import * as z from "zod";
 import { CreateSession, EVENTS_PER_FRAME, FromClient } from "../../protocol/client.ts";
 import { base32, sessionIdOf, threadKey } from "../../protocol/thread.ts";
 import { ownerOnly } from "../auth/guard.ts";

@@ -5,7 +5,7 @@
  */
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { z } from "zod";
+import * as z from "zod";
 import { type AppContext, agentOf, routes } from "./app.ts";
 
 /** The largest request body taken: the platform's own limit for a message to an object. */

@@ -1,6 +1,6 @@
 /** The pages: the list of sessions, a session, and the forms on them, which work without a script too. */
 import { bodyLimit } from "hono/body-limit";
-import { z } from "zod";
+import * as z from "zod";
 import { CreateSession, FromClient } from "../../protocol/client.ts";
 import type { NumberedEvent } from "../../protocol/events.ts";
 import { ownerOnly, ownerOnlyPage } from "../auth/guard.ts";

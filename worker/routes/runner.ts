@@ -1,5 +1,5 @@
 /** The runner's way to its session's object: a WebSocket upgrade and nothing else. The object checks token and generation. */
-import { z } from "zod";
+import * as z from "zod";
 import { agentOf, isUpgrade, routes, upgradeFor } from "./app.ts";
 import { problem } from "./errors.ts";
 

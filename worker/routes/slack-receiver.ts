@@ -1,6 +1,6 @@
 /** Bolt's receiver for a Worker: checks that Slack sent it, has Bolt work on it, and answers only when that is done. */
 import type { App, Receiver, ReceiverEvent } from "@slack/bolt";
-import { z } from "zod";
+import * as z from "zod";
 import { hmacKey } from "../../protocol/hmac.ts";
 
 const utf8 = new TextEncoder();

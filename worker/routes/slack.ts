@@ -2,7 +2,7 @@
 import { App as Bolt, type Context } from "@slack/bolt";
 import type { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { z } from "zod";
+import * as z from "zod";
 import { clientOptions, slackClient } from "../../bots/slack/client.ts";
 import { receiveClick, receiveEvent, type Self, type Verdict } from "../../bots/slack/receive.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";

@@ -2,7 +2,7 @@
  * Server-sent events made from a session's WebSocket, for clients that can't have one. Each event's data is one frame of
  * protocol/client.ts as it came; its id is the highest event number in it, so `Last-Event-ID` resumes.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** How often a comment keeps the connection open through proxies, in ms. */
 export const KEEP_ALIVE_MS = 15_000;
