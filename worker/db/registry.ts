@@ -1,7 +1,12 @@
 /** Reads and writes the registry of sessions. It is a convenience: whoever calls this must go on without it. */
-import { desc, getTableColumns, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, gt, ne, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type SessionRow, sessions } from "./schema.ts";
+
+/** A session that was not touched for this long, in ms, is not at work on its branch. */
+const AT_WORK_MS = 14 * 24 * 3600_000;
+/** The most neighbours told of each other. */
+const NEIGHBOURS = 3;
 
 /** The most sessions listed. */
 export const SESSIONS_LISTED = 100;
@@ -16,16 +21,37 @@ const reason = (error: unknown): string => {
  * the table is missing or D1 is away; the caller logs it and tries with its next change.
  */
 export async function registerSession(db: D1Database, row: SessionRow): Promise<void> {
-  const { repository, title, updatedAt, state } = row;
+  const { repository, branch, title, updatedAt, state, closed } = row;
   await drizzle(db)
     .insert(sessions)
     .values(row)
     .onConflictDoUpdate({
       target: sessions.id,
-      set: { repository, title, updatedAt, state },
+      set: { repository, branch, title, updatedAt, state, closed },
       // Writes may arrive out of order; the newest wins.
       setWhere: sql`excluded.updated_at >= ${sessions.updatedAt}`,
     });
+}
+
+/** Other sessions at work on the same branch of the same repository, by id. Rejects as `registerSession` does. */
+export async function neighboursOf(db: D1Database, row: SessionRow): Promise<string[]> {
+  const { id, repository, branch, closed, updatedAt } = row;
+  if (repository === null || branch === null || closed) return [];
+  const others = await drizzle(db)
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.repository, repository),
+        eq(sessions.branch, branch),
+        ne(sessions.id, id),
+        eq(sessions.closed, false),
+        gt(sessions.updatedAt, updatedAt - AT_WORK_MS),
+      ),
+    )
+    .orderBy(desc(sessions.updatedAt))
+    .limit(NEIGHBOURS);
+  return others.map((other) => other.id);
 }
 
 /** The sessions last touched, newest first, or why they cannot be read. */

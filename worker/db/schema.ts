@@ -12,14 +12,22 @@ export const sessions = sqliteTable(
     thread: text().notNull(),
     surface: text({ enum: ["slack", "github", "page"] }).notNull(),
     repository: text(),
+    /** The branch it works on, once there is a workspace. */
+    branch: text(),
     title: text().notNull(),
     /** Milliseconds since 1970. */
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
     /** State of its newest turn, as in the view. */
     state: text().notNull(),
+    /** Its conversation has ended. */
+    closed: integer({ mode: "boolean" }).notNull().default(false),
   },
-  (table) => [index("sessions_by_update").on(table.updatedAt), index("sessions_by_thread").on(table.thread)],
+  (table) => [
+    index("sessions_by_update").on(table.updatedAt),
+    index("sessions_by_thread").on(table.thread),
+    index("sessions_by_branch").on(table.repository, table.branch),
+  ],
 );
 
 export type SessionRow = typeof sessions.$inferSelect;

@@ -4,37 +4,47 @@
  * it: whatever is wanted and whatever is known stands in SQLite, and reconcile brings the second to the first.
  */
 import { DurableObject } from "cloudflare:workers";
-import { slackSurface } from "../../bots/slack/deliver.ts";
-import type { Message, Surface } from "../../bots/surface.ts";
+import type { Message } from "../../bots/surface.ts";
 import type { NumberedEvent, RunnerEvent, ServiceName } from "../../protocol/events.ts";
 import { Request as Ask } from "../../protocol/request.ts";
-import { parseThreadKey } from "../../protocol/thread.ts";
+import type { Command } from "../../protocol/runner.ts";
+import { sessionIdOf } from "../../protocol/thread.ts";
 import type { View } from "../../protocol/view.ts";
 import { type Settings, settingsOf } from "../settings.ts";
+import { Asking } from "./asking.ts";
 import { Asks, askTables } from "./asks.ts";
 import type { Accepted, Opening, SessionRpc } from "./contract.ts";
 import { Conversation } from "./conversation.ts";
+import { answerRunner } from "./credentials.ts";
 import type { Row } from "./delivery.ts";
 import { Inbox, inboxTables } from "./inbox.ts";
+import { Kin } from "./kin.ts";
 import { Log, logTables } from "./log.ts";
 import { linksOf, messageOf } from "./messages.ts";
+import { ModelCalls } from "./model-calls.ts";
 import { Outbox, outboxTables } from "./outbox.ts";
+import { Outside } from "./outside.ts";
+import { PullCare } from "./pull-care.ts";
+import { Pulls, pullTables } from "./pulls.ts";
 import { Registry } from "./registry.ts";
+import { cloneUrl } from "./repository.ts";
 import { linkTables, RUNNER, RunnerLink } from "./runner-link.ts";
 import { Sandbox, sandboxTables } from "./sandbox.ts";
 import { SandboxCare } from "./sandbox-care.ts";
 import { hasTables, migrate } from "./schema.ts";
+import { Threads, threadTables } from "./threads.ts";
 import { Timers } from "./timers.ts";
 import { Turns, turnTables } from "./turns.ts";
 import { Viewers } from "./viewers.ts";
+import { Voice } from "./voice.ts";
 
-const TABLES = [inboxTables, turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables];
+const TABLES = [inboxTables, turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables, threadTables, pullTables];
 /** A request that could not be handled is tried this often before the thread is told. */
 const REQUEST_TRIES = 5;
 /** After an error of ours, look again after this time, in ms. */
 const AFTER_ERROR_MS = 10_000;
-/** Model calls one turn may make: far above honest work, a stop for runaways. */
-const MODEL_CALLS_PER_TURN = 1_000;
+/** In an object without a session: the id of the session that its thread belongs to. */
+const LEADS_TO = "leads-to";
 
 export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   readonly #settings: Settings = settingsOf(this.env);
@@ -46,12 +56,18 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   readonly #log = new Log(this.ctx.storage.sql);
   readonly #sandbox = new Sandbox(this.ctx.storage.sql);
   readonly #viewers = new Viewers(this.ctx, this.#log);
-  readonly #surfaces = new Map<string, Surface>();
-  readonly #registry = new Registry(this.env.DB, (entry) => this.#report(entry));
+  readonly #threads = new Threads(this.ctx.storage.sql);
+  readonly #pulls = new Pulls(this.ctx.storage.sql);
+  readonly #outside = new Outside(this.#settings);
+  readonly #registry = new Registry(this.env.DB, {
+    report: (entry) => this.#report(entry),
+    neighbours: (ids) => this.#kin.meet(ids),
+  });
   readonly #outbox = new Outbox(this.ctx.storage.sql, {
     now: this.#now,
     random: Math.random,
-    surfaceOf: (thread) => this.#surfaceOf(thread),
+    surfaceOf: (thread) => this.#outside.surfaceOf(thread),
+    nativeOf: (thread) => this.#threads.native(thread),
     budgetOf: (workspace) => this.env.BUDGETS.getByName(workspace),
     view: () => this.#log.view(),
     message: (row, view) => this.#message(row, view),
@@ -62,32 +78,83 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     gatewayOrigin: () => this.#sandbox.get().gatewayOrigin,
     take: (generation, first, items) => this.#take(generation, first, items),
     connected: (generation) => this.#care.connected(generation),
+    answer: (ask) => answerRunner(ask, this.#outside.forge(), this.#onForge(), (entry) => this.#report(entry)),
+    complete: (command) => this.#complete(command),
     log: (entry) => this.#report(entry),
   });
+  readonly #voice = new Voice({ log: this.#log, outbox: this.#outbox }, { sessionId: () => this.#id(), now: this.#now });
+  readonly #asking = new Asking({ log: this.#log, turns: this.#turns, asks: this.#asks, link: this.#link, voice: this.#voice }, this.#now);
   readonly #conversation = new Conversation(
-    { log: this.#log, turns: this.#turns, asks: this.#asks, outbox: this.#outbox, link: this.#link },
+    {
+      log: this.#log,
+      turns: this.#turns,
+      asks: this.#asks,
+      asking: this.#asking,
+      link: this.#link,
+      threads: this.#threads,
+      pulls: this.#pulls,
+      voice: this.#voice,
+    },
     {
       sessionId: () => this.#id(),
       settings: this.#settings,
       now: this.#now,
       connected: () => this.#link.isConnected(),
       renewSandbox: () => this.#care.renew(),
+      endSandbox: () => this.#care.end(),
     },
   );
   readonly #care = new SandboxCare(
-    { sandbox: this.#sandbox, link: this.#link, log: this.#log, turns: this.#turns, conversation: this.#conversation },
+    {
+      sandbox: this.#sandbox,
+      link: this.#link,
+      log: this.#log,
+      turns: this.#turns,
+      asking: this.#asking,
+      pulls: this.#pulls,
+      conversation: this.#conversation,
+    },
     {
       sessionId: () => this.#id(),
       settings: this.#settings,
       now: this.#now,
       fetch: (input, init) => fetch(input, init),
       store: (work) => this.#guard("backend's answer", () => this.#transaction(work)),
+      publishes: (url) => this.#outside.forge()?.repositoryOf(url) != null,
+      again: () => this.#reconcile(),
+      report: (entry) => this.#report(entry),
+    },
+  );
+  readonly #pullCare = new PullCare(
+    { pulls: this.#pulls, log: this.#log, threads: this.#threads, voice: this.#voice, conversation: this.#conversation },
+    {
+      forge: () => this.#outside.forge(),
+      repository: () => this.#onForge(),
+      links: () => this.#links(),
+      now: this.#now,
+      random: Math.random,
+      store: (work) => this.#guard("forge's answer", () => this.#transaction(work)),
+      again: () => this.#reconcile(),
+      report: (entry) => this.#report(entry),
+    },
+  );
+  readonly #kin = new Kin(
+    this.ctx.storage.kv,
+    { threads: this.#threads, voice: this.#voice },
+    {
+      sessionId: () => this.#id(),
+      ownIdOf: (thread) => sessionIdOf(thread, this.#settings.SESSION_KEY ?? ""),
+      agent: (id) => this.#agent(id),
+      pageOf: (id) => linksOf(this.#settings.PUBLIC_ORIGIN ?? "", id).session,
+      branch: () => this.#log.view().branch,
+      now: this.#now,
+      store: (work) => this.#guard("kin", () => this.#transaction(work)),
       again: () => this.#reconcile(),
       report: (entry) => this.#report(entry),
     },
   );
   #exists = hasTables(this.ctx.storage.sql);
-  #modelCalls = { turn: 0, count: 0 };
+  readonly #modelCalls = new ModelCalls();
   /** The runner may have sent what is not known here: a frame could not be taken, or this object has just woken. */
   #missed = true;
   /** Not before this time, ms since 1970, is reconcile called by time, since it failed. */
@@ -95,8 +162,11 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    if (!this.#exists) return;
+    // A session that an earlier version began gets what parts have added since.
+    ctx.storage.transactionSync(() => migrate(ctx.storage.sql, TABLES));
     // After a restart runners may be gone without a close event: what the sockets say is the truth.
-    if (this.#exists) this.#care.look();
+    this.#care.look();
   }
 
   #id(): string {
@@ -108,6 +178,8 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   accept(request: Ask): Promise<Accepted> {
     const parsed = Ask.parse(request);
     const creates = parsed.kind === "prompt" && !parsed.joins;
+    const elsewhere = this.#exists ? undefined : this.ctx.storage.kv.get<string>(LEADS_TO);
+    if (elsewhere !== undefined) return this.#agent(elsewhere).accept(parsed);
     if (!this.#exists && !creates) return Promise.resolve({ status: "ignored", why: "there is no session in this thread" });
     const now = this.#now();
     const store = (work: () => void) =>
@@ -119,7 +191,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       });
     let fresh: boolean;
     try {
-      fresh = store(() => this.#conversation.handle(parsed));
+      fresh = store(() => this.#handle(parsed));
     } catch (error) {
       // A fault of ours, and no reason to lose what was said.
       this.#fault("request", error);
@@ -129,6 +201,22 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     // Everything up to here and the alarm that reconcile sets are on disk before this answer leaves (output gate).
     if (fresh) this.#reconcile();
     return Promise.resolve({ status: fresh ? "accepted" : "duplicate", why: null });
+  }
+
+  #agent(id: string): SessionRpc {
+    return this.env.SESSIONS.getByName(id) as unknown as SessionRpc;
+  }
+
+  lead(to: string): Promise<boolean> {
+    // Whoever spoke here first has a session of their own: it is not taken from them.
+    if (this.#exists) return Promise.resolve(false);
+    this.ctx.storage.kv.put(LEADS_TO, to);
+    return Promise.resolve(true);
+  }
+
+  meet(other: string): Promise<void> {
+    if (this.#exists) this.#kin.meet([other]);
+    return Promise.resolve();
   }
 
   snapshot(): Promise<{ n: number; view: View } | null> {
@@ -160,13 +248,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     if (generation === 0 || !(await this.#care.isToken("model", generation, token)))
       return { ok: false, status: 401, why: "not a token of this session's sandbox" };
     if (!this.#care.isHeard(generation)) return { ok: false, status: 410, why: "this session's sandbox has ended" };
-    const turn = this.#turns.running()?.id;
-    if (turn === undefined) return { ok: false, status: 429, why: "no turn is running" };
-    if (this.#modelCalls.turn !== turn) this.#modelCalls = { turn, count: 0 };
-    this.#modelCalls.count += 1;
-    if (this.#modelCalls.count > MODEL_CALLS_PER_TURN)
-      return { ok: false, status: 429, why: `more than ${MODEL_CALLS_PER_TURN} model calls in one turn` };
-    return { ok: true, generation };
+    return this.#modelCalls.allow(generation, this.#turns.running()?.id);
   }
 
   /** WebSocket upgrades: `/runner?generation=` with the runner's token, `/viewer?after=` (the Worker has checked the right). */
@@ -229,6 +311,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       for (const { event } of batch?.stored ?? []) {
         this.#conversation.follow(event as RunnerEvent);
         this.#care.follow(event as RunnerEvent);
+        this.#pullCare.follow(event as RunnerEvent);
       }
       return batch;
     });
@@ -255,15 +338,23 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       this.#transaction(() => {
         this.#conversation.advance(now);
         this.#care.decide(now);
+        this.#pullCare.decide(now);
         this.#inbox.purge(now);
       });
       this.#show([]);
     });
     this.#restUntil = done ? 0 : now + AFTER_ERROR_MS;
+    this.#kin.tell(now);
     // What is due goes out first: the alarm then stands where the next thing is due.
     const pumped = this.#outbox.pump();
     this.#arm();
     this.ctx.waitUntil(pumped.then(() => this.#arm()));
+  }
+
+  #handle(request: Ask): void {
+    this.#conversation.handle(request);
+    // Whatever was said may come with a change of the pull request: what it is now is asked, not believed.
+    if (request.kind === "changed" || request.kind === "closed") this.#pullCare.changed();
   }
 
   /** Tries again what could not be handled. In the end that is said, not lost. */
@@ -272,7 +363,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       try {
         this.#transaction(() => {
           if (tries >= REQUEST_TRIES) this.#conversation.giveUp(request);
-          else this.#conversation.handle(request);
+          else this.#handle(request);
           this.#inbox.done(id);
         });
       } catch (error) {
@@ -288,7 +379,8 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       result = this.ctx.storage.transactionSync(work);
     } catch (error) {
       // Rolled back: what the parts remember beside SQLite may be ahead of it.
-      for (const part of [this.#log, this.#turns, this.#asks, this.#sandbox, this.#link, this.#outbox]) part.forget();
+      for (const part of [this.#log, this.#turns, this.#asks, this.#sandbox, this.#link, this.#outbox, this.#threads, this.#pulls])
+        part.forget();
       throw error;
     }
     this.#link.flush();
@@ -315,7 +407,9 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   #arm(): void {
     const now = this.#now();
     this.#guard("timers", () => {
-      const dues = [this.#inbox, this.#turns, this.#asks, this.#outbox, this.#care].map((part) => part.nextDue(now));
+      const dues = [this.#inbox, this.#turns, this.#asks, this.#outbox, this.#care, this.#pullCare, this.#threads].map((part) =>
+        part.nextDue(now),
+      );
       const rested = dues.map((due) => (due === undefined ? undefined : Math.max(due, this.#restUntil)));
       this.#timers.arm(rested, now, this.#link.isConnected());
     });
@@ -331,19 +425,26 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     this.#arm();
   }
 
-  #surfaceOf(thread: string): Surface | undefined {
-    const where = parseThreadKey(thread);
-    if (where?.surface !== "slack" || !this.#settings.SLACK_BOT_TOKEN) return undefined;
-    let surface = this.#surfaces.get("slack");
-    if (!surface) {
-      surface = slackSurface({ token: this.#settings.SLACK_BOT_TOKEN, apiUrl: this.#settings.SLACK_API_URL });
-      this.#surfaces.set("slack", surface);
-    }
-    return surface;
+  #links(): ReturnType<typeof linksOf> {
+    return linksOf(this.#settings.PUBLIC_ORIGIN ?? "", this.#id());
   }
 
   #message(row: Row, view: View): Message | undefined {
-    return messageOf(row, view, linksOf(this.#settings.PUBLIC_ORIGIN ?? "", this.#id()), this.#now());
+    return messageOf(row, view, this.#links(), this.#now());
+  }
+
+  /** The session's repository as the forge names it. */
+  #onForge(): string | null {
+    const { repository } = this.#log.view();
+    return repository === null
+      ? null
+      : (this.#outside.forge()?.repositoryOf(cloneUrl(repository, this.#settings.REPOSITORY_BASE_URL)) ?? null);
+  }
+
+  /** Whom commits name beside their author is asked of the forge, which may answer after the prompt was made. */
+  #complete(command: Command): Command {
+    const { identity } = this.#pulls.get();
+    return command.do === "prompt" && identity !== null && !command.committer ? { ...command, committer: identity } : command;
   }
 
   /** One line of structured log; the session's id ties the lines of all parts together. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { draw, LIMITS, type Limit } from "./bucket.ts";
+import { draw, drawAll, LIMITS, type Limit } from "./bucket.ts";
 
 const limit: Limit = { perMinute: 60, burst: 10, scope: "workspace" };
 
@@ -37,7 +37,7 @@ describe("draw", () => {
   });
 
   it("keeps every workspace under Slack's 50 updates a minute", () => {
-    const update = LIMITS["chat.update"];
+    const update = LIMITS["chat.update"]?.[0];
     if (!update) throw new Error("chat.update has no limit");
     let bucket: ReturnType<typeof draw>["bucket"] = { tokens: update.burst, at: 0, slot: 0 };
     let granted = 0;
@@ -48,5 +48,18 @@ describe("draw", () => {
     }
     expect(granted).toBeLessThanOrEqual(update.perMinute + update.burst);
     expect(update.perMinute).toBeLessThan(50);
+  });
+
+  it("takes from all buckets of a method or from none", () => {
+    const minute: Limit = { perMinute: 60, burst: 2, scope: "workspace" };
+    const hour: Limit = { perMinute: 6, burst: 1, scope: "workspace" };
+    const full = [
+      { tokens: 2, at: 0, slot: 0 },
+      { tokens: 1, at: 0, slot: 0 },
+    ];
+    const first = drawAll(full, [minute, hour], "ask", 0);
+    expect(first).toMatchObject({ waitMs: 0, buckets: [{ tokens: 1 }, { tokens: 0 }] });
+    const second = drawAll(first.buckets, [minute, hour], "ask", 0);
+    expect(second).toMatchObject({ waitMs: 10_000, buckets: [{ tokens: 1 }, { tokens: 0 }] });
   });
 });

@@ -15,13 +15,20 @@ export interface Budget {
 export type Limit = { perMinute: number; burst: number; scope: "workspace" | "channel" };
 
 /**
- * Limits kept, a little under the platforms' (Slack's tiers: chat.update and conversations.replies 50 a minute and
- * workspace, chat.postMessage one a second and channel with short bursts). Methods not named are not limited.
+ * Limits kept, a little under the platforms': all of a method's hold together. Slack's tiers: chat.update and conversations.replies
+ * 50 a minute and workspace, chat.postMessage one a second and channel with short bursts. GitHub's secondary limits: 80 content
+ * creations a minute and 500 an hour for an installation, edits counted as such; 900 points a minute for reading. Methods not named
+ * are not limited.
  */
-export const LIMITS: Record<string, Limit> = {
-  "chat.update": { perMinute: 45, burst: 20, scope: "workspace" },
-  "conversations.replies": { perMinute: 45, burst: 10, scope: "workspace" },
-  "chat.postMessage": { perMinute: 60, burst: 3, scope: "channel" },
+export const LIMITS: Record<string, readonly Limit[]> = {
+  "chat.update": [{ perMinute: 45, burst: 20, scope: "workspace" }],
+  "conversations.replies": [{ perMinute: 45, burst: 10, scope: "workspace" }],
+  "chat.postMessage": [{ perMinute: 60, burst: 3, scope: "channel" }],
+  "github.content": [
+    { perMinute: 60, burst: 20, scope: "workspace" },
+    { perMinute: 400 / 60, burst: 400, scope: "workspace" },
+  ],
+  "github.read": [{ perMinute: 300, burst: 60, scope: "workspace" }],
 };
 
 /** Share of a bucket that must be left over for a permit of that priority. */
@@ -45,4 +52,18 @@ export function draw(bucket: Bucket | undefined, limit: Limit, priority: Priorit
   const behind = RESERVE[priority] > 0 && before.slot > now ? before.slot + Math.ceil(1 / perMs) : 0;
   const slot = Math.min(Math.max(own, behind), now + LONGEST_WAIT_MS);
   return { bucket: { tokens, at: now, slot: RESERVE[priority] === 0 ? before.slot : slot }, waitMs: slot - now };
+}
+
+/** A permit from several buckets at once: all give a token, or none does. `buckets` in the order of `limits`; those that are returned are to be kept. Pure. */
+export function drawAll(
+  buckets: readonly (Bucket | undefined)[],
+  limits: readonly Limit[],
+  priority: Priority,
+  now: number,
+): { buckets: (Bucket | undefined)[]; waitMs: number } {
+  const draws = limits.map((limit, index) => draw(buckets[index], limit, priority, now));
+  const waitMs = Math.max(0, ...draws.map((one) => one.waitMs));
+  if (waitMs === 0) return { buckets: draws.map((one) => one.bucket), waitMs };
+  // A token drawn beside a refusal is not used up.
+  return { buckets: draws.map((one, index) => (one.waitMs > 0 ? one.bucket : buckets[index])), waitMs };
 }

@@ -16,6 +16,10 @@ export type Opening =
 export interface SessionRpc {
   /** Returns only after the request is durable. Throws if it could not be stored: then the sender must try again. */
   accept(request: Ask): Promise<Accepted>;
+  /** From now on what is said in this object's thread goes to the session `to`. False where it has a session of its own. */
+  lead(to: string): Promise<boolean>;
+  /** Another session works on the same branch; both say so in their threads, once. */
+  meet(other: string): Promise<void>;
   /** Null where no session has been started under this id. */
   snapshot(): Promise<{ n: number; view: View } | null>;
   /** Wakes the sandbox if `wake`, and tells whether the service can be opened. */

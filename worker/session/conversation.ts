@@ -2,16 +2,19 @@
  * What a request or a runner's event means for the session: which turn, ask, command and message come of it. Composes
  * the parts; everything here is synchronous and runs inside one transaction with the input it handles.
  */
-import { type AgentEvent, type Ask, EVENTS_VERSION, type RunnerEvent } from "../../protocol/events.ts";
+import { type AgentEvent, EVENTS_VERSION, type RunnerEvent } from "../../protocol/events.ts";
 import type { Options, Person, Request } from "../../protocol/request.ts";
-import { ASKS_A_TURN } from "../../protocol/view.ts";
 import type { Settings } from "../settings.ts";
-import { type Asks, type OpenAsk, readAnswer } from "./asks.ts";
+import type { Asking } from "./asking.ts";
+import type { Asks } from "./asks.ts";
+import { branchName, placeOf, unusedOptions } from "./beginning.ts";
 import type { Log } from "./log.ts";
-import type { Outbox } from "./outbox.ts";
+import { isOpen, type Pulls } from "./pulls.ts";
 import { isSameRepository } from "./repository.ts";
 import type { RunnerLink } from "./runner-link.ts";
-import { STOP_LIMIT_MS, TURN_LIMIT_MS, type Turns } from "./turns.ts";
+import type { Threads } from "./threads.ts";
+import { type Prompt, STOP_LIMIT_MS, TURN_LIMIT_MS, type Turns } from "./turns.ts";
+import type { Voice, Where } from "./voice.ts";
 
 /** Most prompts that may wait in one session. */
 export const MAX_QUEUED = 20;
@@ -24,64 +27,75 @@ export type ConversationPorts = {
   connected: () => boolean;
   /** The next turn is to get a sandbox that is started anew. */
   renewSandbox: () => void;
+  /** Nobody needs the sandbox any more. */
+  endSandbox: () => void;
 };
+
+type Parts = { log: Log; turns: Turns; asks: Asks; asking: Asking; link: RunnerLink; threads: Threads; pulls: Pulls; voice: Voice };
+type PromptRequest = Extract<Request, { kind: "prompt" }>;
 
 const HELP =
   "Tell me what to do, for example: `@errand fix the failing test in src/app`. Add `repo=owner/name` or `branch=name` to choose where. In this thread, reply to go on, or say `stop`.";
 
+const whereOf = (request: Request): Where => ({
+  thread: request.thread,
+  place: request.kind === "prompt" ? (request.place ?? null) : null,
+});
+
 export class Conversation {
-  readonly #log: Log;
-  readonly #turns: Turns;
-  readonly #asks: Asks;
-  readonly #outbox: Outbox;
-  readonly #link: RunnerLink;
+  readonly #parts: Parts;
   readonly #ports: ConversationPorts;
 
-  constructor(parts: { log: Log; turns: Turns; asks: Asks; outbox: Outbox; link: RunnerLink }, ports: ConversationPorts) {
-    this.#log = parts.log;
-    this.#turns = parts.turns;
-    this.#asks = parts.asks;
-    this.#outbox = parts.outbox;
-    this.#link = parts.link;
+  constructor(parts: Parts, ports: ConversationPorts) {
+    this.#parts = parts;
     this.#ports = ports;
   }
 
   /** Handles one request from the inbox. */
   handle(request: Request): void {
     const at = this.#ports.now();
+    const { asks, asking, link, threads, turns, voice } = this.#parts;
+    threads.keep(request.thread, request.native);
     switch (request.kind) {
       case "prompt":
         return this.#prompt(request, at);
-      case "edit": {
-        const turn = this.#turns.open().find((open) => open.contentKey === request.contentKey);
-        if (!turn || turn.text === request.text) return;
-        if (turn.state === "running")
-          return this.#note(
-            "edit_too_late",
-            "That request is being worked on already, as it was. Reply with the correction, or stop it first.",
-            request.who,
-            turn.id,
-            request.deliveryId,
-          );
-        if (request.text.trim() === "") return this.#withdraw(turn.id, at);
-        const elsewhere = this.#place(request.options, at);
-        if (elsewhere !== null) return this.#note("other_repository", elsewhere, request.who, turn.id, request.deliveryId);
-        this.#turns.replace(turn.id, request.text, request.options);
-        this.#log.append([{ type: "turn.replaced", at, turn: turn.id, text: request.text, options: request.options }]);
-        return;
-      }
+      case "edit":
+        return this.#edit(request, at);
       case "withdraw": {
-        const turn = this.#turns.open().find((open) => open.contentKey === request.contentKey);
+        const turn = turns.open().find((open) => open.contentKey === request.contentKey);
         if (turn?.state === "queued") this.#withdraw(turn.id, at);
         return;
       }
       case "stop":
-        return this.#stop(request.who, request.turn, request.deliveryId, at);
+        return this.#stop(request, at);
       case "answer": {
-        const open = this.#asks.get(request.ask);
-        if (!open) return this.#note("ask_settled", "That was settled already.", request.who, null, request.deliveryId);
-        return this.#answer(open, request.who, request, request.deliveryId, at);
+        const open = asks.get(request.ask);
+        if (!open) return this.#note("ask_settled", "That was settled already.", request);
+        const { who, choice, text, deliveryId: cause } = request;
+        return asking.answer(open, { who, choice, text, cause, where: whereOf(request) });
       }
+      case "retry":
+        return this.#retry(request, at);
+      case "take": {
+        if (this.takeOffer(request.who, whereOf(request), request.offer)) return;
+        return this.#note("no_offer", "There is nothing to take up: no failing check is known, or it is being worked on already.", request);
+      }
+      case "changed": {
+        const running = turns.running();
+        if (!request.pushed || !running) return;
+        const { by, commit } = request.pushed;
+        const message = `${by} pushed ${commit.slice(0, 10)} to the branch that this work is on.`;
+        this.#parts.log.append([{ type: "turn.notice", at, turn: running.id, code: "pushed_by_other", message }]);
+        return link.command({
+          do: "steer",
+          turn: running.id,
+          text: `${message} Fetch it and rebase before your next commit; keep what they did.`,
+        });
+      }
+      case "closed":
+        return this.close(request.how, request.who);
+      case "restore":
+        return voice.restore(request.id);
       default:
         // A kind of request that is taken but not handled would be passed over in silence.
         request satisfies never;
@@ -92,47 +106,119 @@ export class Conversation {
   giveUp(request: Request): void {
     const text =
       "Something broke on our side and this request could not be handled. Please say it again; the log of the Worker tells more.";
-    // The thread of a session that could not even begin is in no log.
-    this.#note("not_handled", text, request.who, null, request.deliveryId, request.thread);
+    // The thread of a session that could not even begin is in no log: the request's own is used.
+    this.#note("not_handled", text, request);
   }
 
-  #prompt(request: Extract<Request, { kind: "prompt" }>, at: number): void {
-    if (this.#log.last() === 0) this.#log.append([this.#created(request, at)]);
+  #note(code: string, text: string, request: Request, turn: number | null = null): void {
+    this.#parts.voice.note(code, text, request.who, { turn, cause: request.deliveryId, where: whereOf(request) });
+  }
+
+  #prompt(request: PromptRequest, at: number): void {
+    const { log, turns, asks, asking } = this.#parts;
     const text = request.text.trim();
-    if (text === "") return this.#note("help", HELP, request.who, null, request.deliveryId);
-    const open = this.#asks.open()[0];
-    const running = this.#turns.running();
+    if (log.last() === 0) this.#begin(request, at);
+    if (text === "") return this.#note("help", HELP, request);
+    const open = asks.open()[0];
+    const running = turns.running();
     // A plain reply while the agent asks is the answer; by someone who may not answer it is a prompt like any other.
     if (open && running?.id === open.turn && running.who.id === request.who.id)
-      return this.#answer(open, request.who, { text }, request.deliveryId, at);
-    if (this.#turns.queued().length >= MAX_QUEUED) {
-      return this.#note(
-        "queue_full",
-        `Not taken: ${MAX_QUEUED} requests are waiting in this thread already. Stop or delete one, or wait until one is done.`,
-        request.who,
-        null,
-        request.deliveryId,
-      );
+      return asking.answer(open, { who: request.who, text, cause: request.deliveryId, where: whereOf(request) });
+    if (turns.queued().length >= MAX_QUEUED) {
+      const full = `Not taken: ${MAX_QUEUED} requests are waiting in this thread already. Stop or delete one, or wait until one is done.`;
+      return this.#note("queue_full", full, request);
     }
     const elsewhere = this.#place(request.options, at);
-    if (elsewhere !== null) return this.#note("other_repository", elsewhere, request.who, null, request.deliveryId);
-    const turn = this.#turns.add({ who: request.who, text, options: request.options, contentKey: request.contentKey });
-    this.#outbox.want({ key: this.#key(`turn:${turn}:progress`), thread: this.#log.view().thread, kind: "progress", turn, ref: "" });
-    this.#log.append([{ type: "turn.queued", at, turn, who: request.who, text, options: request.options, contentKey: request.contentKey }]);
-    const unused = this.#unused(request.options);
-    if (unused !== null) this.#note("option_not_used", unused, request.who, turn, request.deliveryId);
+    if (elsewhere !== null) return this.#note("other_repository", elsewhere, request);
+    this.#branchAnew(request, at);
+    const { thread, place } = whereOf(request);
+    const { who, options, contentKey, context } = request;
+    const turn = this.#queue({ who, text, options, contentKey, thread, place, context: context ?? null, offer: null }, at);
+    const unused = unusedOptions(options, log.view());
+    if (unused !== null) this.#note("option_not_used", unused, request, turn);
   }
 
-  /** What of a request's options changes nothing, and why; null where all are used. */
-  #unused({ branch, model }: Options): string | null {
-    const view = this.#log.view();
-    const lines: string[] = [];
-    if (model !== undefined && model !== view.model) lines.push(`\`model=${model}\` is not used: the model here is \`${view.model}\`.`);
-    if (branch !== undefined && view.base !== null && branch !== view.base && branch !== view.branch) {
-      const began = view.base === "" ? "began empty" : `began at \`${view.base}\``;
-      lines.push(`\`branch=${branch}\` is not used: this thread's workspace ${began}. To begin elsewhere, mention me in a new thread.`);
+  #queue(prompt: Prompt, at: number): number {
+    const { turns, log, voice } = this.#parts;
+    const turn = turns.add(prompt);
+    const { who, text, options, contentKey, thread, place, offer } = prompt;
+    log.append([{ type: "turn.queued", at, turn, who, text, options, contentKey, thread, place, ...(offer === null ? {} : { offer }) }]);
+    voice.begin(turn);
+    const { pull } = log.view();
+    if (isOpen(pull)) voice.beside(turn, pull.commit, pull.thread);
+    return turn;
+  }
+
+  #edit(request: Extract<Request, { kind: "edit" }>, at: number): void {
+    const { turns, log } = this.#parts;
+    const turn = turns.open().find((open) => open.contentKey === request.contentKey);
+    if (!turn || turn.text === request.text) return;
+    if (turn.state === "running") {
+      const late = "That request is being worked on already, as it was. Reply with the correction, or stop it first.";
+      return this.#note("edit_too_late", late, request, turn.id);
     }
-    return lines.length > 0 ? lines.join(" ") : null;
+    if (request.text.trim() === "") return this.#withdraw(turn.id, at);
+    const elsewhere = this.#place(request.options, at);
+    if (elsewhere !== null) return this.#note("other_repository", elsewhere, request, turn.id);
+    turns.replace(turn.id, request.text, request.options);
+    log.append([{ type: "turn.replaced", at, turn: turn.id, text: request.text, options: request.options }]);
+  }
+
+  #retry(request: Extract<Request, { kind: "retry" }>, at: number): void {
+    const { log, turns } = this.#parts;
+    const last = log.view().turns.findLast((turn) => turn.state !== "withdrawn");
+    if (!last) return this.#note("nothing_to_retry", "There is nothing to do again here.", request);
+    if (turns.open().length > 0)
+      return this.#note("still_at_work", "That is being worked on. Stop it first, or wait for its end.", request);
+    this.#branchAnew(undefined, at);
+    const { prompt: text, options } = last;
+    const { thread, place } = whereOf(request);
+    this.#queue(
+      { who: request.who, text, options, contentKey: `retry:${request.deliveryId}`, thread, place, context: null, offer: null },
+      at,
+    );
+  }
+
+  /** Begins the turn that an offer stands for. Returns false where there is no such offer. */
+  takeOffer(who: Person, where: Where, id?: string): boolean {
+    const { pulls, log, voice, turns } = this.#parts;
+    const { offer } = pulls.get();
+    if (!offer || (id !== undefined && offer.id !== id) || turns.queued().length >= MAX_QUEUED) return false;
+    const at = this.#ports.now();
+    pulls.set({ offer: null });
+    log.append([{ type: "offer.settled", at, id: offer.id, by: who }]);
+    voice.settleOffer(offer.id);
+    this.#queue(
+      { who, text: offer.text, options: {}, contentKey: `offer:${offer.id}`, ...where, context: offer.context, offer: offer.id },
+      at,
+    );
+    return true;
+  }
+
+  /** An offer has lost its meaning. */
+  dropOffer(): void {
+    const { pulls, log, voice } = this.#parts;
+    const { offer } = pulls.get();
+    if (!offer) return;
+    pulls.set({ offer: null });
+    log.append([{ type: "offer.settled", at: this.#ports.now(), id: offer.id, by: null }]);
+    voice.settleOffer(offer.id);
+  }
+
+  /** The conversation has ended: nothing is worked on any more, and the sandbox goes. A later prompt begins again. */
+  close(how: "closed" | "merged" | "gone", who: Person | null): void {
+    const { log, turns, link } = this.#parts;
+    if (log.view().closed !== null || log.last() === 0) return;
+    const at = this.#ports.now();
+    for (const turn of turns.queued()) this.#withdraw(turn.id, at);
+    const running = turns.running();
+    if (running) {
+      link.command({ do: "stop", turn: running.id });
+      this.end(running.id, "stopped");
+    }
+    log.append([{ type: "session.closed", at, how, who }]);
+    this.dropOffer();
+    this.#ports.endSandbox();
   }
 
   /**
@@ -140,191 +226,162 @@ export class Conversation {
    * branch named before does not exist, another one may be named. Returns why the request is not taken, or null.
    */
   #place({ repository, branch }: Options, at: number): string | null {
-    const view = this.#log.view();
+    const { log, turns } = this.#parts;
+    const view = log.view();
     const differs = repository !== undefined && !isSameRepository(repository, view.repository, this.#ports.settings.REPOSITORY_BASE_URL);
-    const movable = view.base === null && this.#turns.open().length === 0;
+    const movable = view.base === null && turns.open().length === 0;
     if (differs && !movable) {
       const here = view.repository === null ? "an empty repository" : `\`${view.repository}\``;
       return `Not taken: this thread works on ${here}, and a thread has one workspace. To work on \`${repository}\`, mention me in a new thread.`;
     }
-    if (differs) this.#log.append([{ type: "session.repository", at, repository, base: null }]);
+    if (differs) log.append([{ type: "session.repository", at, repository, base: null }]);
     if (movable && (differs || branch !== undefined)) this.#ports.renewSandbox();
     return null;
   }
 
-  #created(request: Extract<Request, { kind: "prompt" }>, at: number): AgentEvent {
+  #begin(request: PromptRequest, at: number): void {
     const { settings } = this.#ports;
+    const { log, pulls } = this.#parts;
     const id = this.#ports.sessionId();
-    return {
+    const defaults = { repository: settings.DEFAULT_REPOSITORY, base: settings.REPOSITORY_BASE_URL };
+    const { repository, branch, pull } = placeOf(request, id, defaults);
+    const created: AgentEvent = {
       type: "session.created",
       version: EVENTS_VERSION,
       at,
       id,
       thread: request.thread,
       who: request.who,
-      repository: request.options.repository ?? settings.DEFAULT_REPOSITORY,
-      branch: `errand/${id.slice(0, 8)}`,
+      repository,
+      branch,
       model: settings.MODEL_NAME ?? "no model set",
     };
+    log.append([created]);
+    if (!pull || repository === null) return;
+    const head = pull.fork === null ? null : `refs/pull/${pull.number}/head`;
+    pulls.set({ start: { head, base: pull.base, distrusted: pull.distrusted }, look: pull.fork === null });
+    if (pull.fork !== null) {
+      const text = `\`${pull.fork}\` is a fork, where errand can't push. It works on a copy: what it changes goes to the branch \`${branch}\` of \`${repository}\`, with a pull request of its own.`;
+      return this.#note("fork", text, request);
+    }
+    const { number, url, title, base, commit } = pull;
+    const none = { additions: 0, deletions: 0, files: 0, checks: { state: "none" as const, failing: [] } };
+    const state = pull.draft ? "draft" : "open";
+    log.append([
+      {
+        type: "pull.changed",
+        at,
+        pull: { repository, number, thread: request.thread, url, title, state, branch, base, commit, ...none, own: false },
+      },
+    ]);
   }
 
-  /** Keys are unique in the whole workspace: they start with the session. */
-  #key(rest: string): string {
-    return `${this.#ports.sessionId()}:${rest}`;
-  }
-
-  #note(code: string, text: string, to: Person | null, turn: number | null, cause: string, thread = this.#log.view().thread): void {
-    this.#log.append([{ type: "note", at: this.#ports.now(), turn, code, text }]);
-    this.#outbox.want({
-      key: this.#key(`note:${cause}`),
-      thread,
-      kind: "note",
-      turn: null,
-      ref: JSON.stringify({ code, text, mention: to?.id ?? null }),
-    });
+  /** What the branch was for is merged or closed: the work goes on on a new one, or on its own again where that was not merged. */
+  #branchAnew(request: PromptRequest | undefined, at: number): void {
+    const { log, pulls, turns } = this.#parts;
+    const { pull, branch, base } = log.view();
+    if (!pull || isOpen(pull) || turns.open().length > 0) return;
+    pulls.restart();
+    if (pull.own && pull.state === "closed") return void log.append([{ type: "session.branch", at, branch, base }]);
+    const what = { number: request?.about?.number ?? pull.number, title: request?.about?.title ?? pull.title };
+    const next = branchName(what, this.#ports.sessionId(), pulls.get().before);
+    log.append([{ type: "session.branch", at, branch: next, base: null }]);
+    this.#ports.renewSandbox();
   }
 
   #withdraw(turn: number, at: number): void {
-    this.#turns.end(turn);
-    this.#log.append([{ type: "turn.withdrawn", at, turn }]);
-    this.#outbox.freeze(this.#key(`turn:${turn}:progress`));
+    const { turns, log, voice } = this.#parts;
+    turns.end(turn);
+    log.append([{ type: "turn.withdrawn", at, turn }]);
+    voice.settle(turn);
   }
 
-  #stop(who: Person, named: number | undefined, cause: string, at: number): void {
-    const turn =
-      named === undefined ? (this.#turns.running() ?? this.#turns.queued()[0]) : this.#turns.open().find((open) => open.id === named);
-    if (!turn) return this.#note("nothing_to_stop", "Nothing is running here.", who, null, cause);
+  #stop(request: Extract<Request, { kind: "stop" }>, at: number): void {
+    const { turns, log, link } = this.#parts;
+    const named = request.turn;
+    const turn = named === undefined ? (turns.running() ?? turns.queued()[0]) : turns.open().find((open) => open.id === named);
+    if (!turn) return this.#note("nothing_to_stop", "Nothing is running here.", request);
     if (turn.state === "queued") return this.#withdraw(turn.id, at);
     if (turn.stopAt !== null) return;
-    this.#turns.stopping(turn.id, at + STOP_LIMIT_MS);
-    this.#log.append([{ type: "turn.stopping", at, turn: turn.id, who }]);
-    this.#link.command({ do: "stop", turn: turn.id });
+    turns.stopping(turn.id, at + STOP_LIMIT_MS);
+    log.append([{ type: "turn.stopping", at, turn: turn.id, who: request.who }]);
+    link.command({ do: "stop", turn: turn.id });
     // Without a runner nothing works on it: the stop has happened.
     if (!this.#ports.connected()) this.end(turn.id, "stopped");
   }
 
-  #answer(open: OpenAsk, who: Person, answer: { choice?: string | undefined; text?: string | undefined }, cause: string, at: number): void {
-    const asked = this.#turns.open().find((turn) => turn.id === open.turn);
-    if (asked && asked.who.id !== who.id && who.id !== "owner")
-      return this.#note("not_yours", "Only the person who asked for this turn may answer that.", who, open.turn, cause);
-    const reading = readAnswer(open.ask, answer);
-    if (reading.kind === "wrong") return this.#note("wrong_answer", reading.why, who, open.turn, cause);
-    return this.#settle(open, who, reading, at, false);
-  }
-
-  #settle(
-    open: OpenAsk,
-    by: Person | null,
-    reading: { label: string; choice?: string; text?: string; reject: boolean },
-    at: number,
-    expired: boolean,
-  ): void {
-    if (!this.#asks.settle(open.ask.id)) return;
-    const { label, choice, text, reject } = reading;
-    this.#log.append([{ type: "ask.settled", at, turn: open.turn, id: open.ask.id, by, label, expired }]);
-    this.#link.command({
-      do: "answer",
-      turn: open.turn,
-      ask: open.ask.id,
-      ...(choice === undefined ? {} : { choice }),
-      ...(text === undefined ? {} : { text }),
-      reject,
-    });
-    this.#outbox.freeze(this.#key(`ask:${open.ask.id}`));
-  }
-
-  /** Closes a turn's asks, since the agent that asked is gone and nobody waits for an answer. */
-  closeAsks(turn: number, why: string): void {
-    for (const { ask } of this.#asksOf(turn)) {
-      this.#log.append([{ type: "ask.closed", at: this.#ports.now(), turn, id: ask.id, why }]);
-      this.#shut(ask.id);
-    }
-  }
-
-  #asksOf(turn: number): OpenAsk[] {
-    return this.#asks.open().filter((open) => open.turn === turn);
-  }
-
-  #shut(ask: string): void {
-    this.#asks.settle(ask);
-    this.#outbox.freeze(this.#key(`ask:${ask}`));
-  }
-
   /** What time alone has decided: expired asks, stops that did not come, turns that took too long; then the next turn. */
   advance(now: number): void {
-    for (const open of this.#asks.expired(now)) this.#settle(open, null, { label: "No answer in time", reject: true }, now, true);
-    const running = this.#turns.running();
+    const { asking, turns, link, log } = this.#parts;
+    asking.expire(now);
+    const running = turns.running();
     if (running?.stopAt && now >= running.stopAt) this.end(running.id, "stopped");
     else if (running?.startedAt && now - running.startedAt > TURN_LIMIT_MS) {
       const hours = TURN_LIMIT_MS / 3600_000;
-      this.#link.command({ do: "stop", turn: running.id });
+      link.command({ do: "stop", turn: running.id });
       this.end(running.id, "failed", {
         code: "turn_limit",
         message: `Stopped after ${hours} hours, the most a turn may take.`,
         action: "Reply to go on from here.",
       });
     }
-    const next = this.#turns.running() ? undefined : this.#turns.queued()[0];
+    const next = turns.running() ? undefined : turns.queued()[0];
     if (next) {
-      this.#turns.start(next.id, now);
-      this.#log.append([{ type: "turn.started", at: now, turn: next.id }]);
+      turns.start(next.id, now);
+      log.append([{ type: "turn.started", at: now, turn: next.id }]);
       this.prompt(next.id);
     }
   }
 
   /** Hands the running turn's prompt to the runner; again, when its sandbox was replaced. */
   prompt(id: number): void {
-    const turn = this.#turns.open().find((open) => open.id === id);
+    const turn = this.#parts.turns.open().find((open) => open.id === id);
     if (!turn) return;
-    const view = this.#log.view();
+    const { repository, branch, pull } = this.#parts.log.view();
     const asker = turn.who.name ? `${turn.who.name} (${turn.who.id})` : turn.who.id;
+    const of = isOpen(pull) ? `, that of pull request #${pull.number} (into ${pull.base})` : "";
     const system = [
-      `You were asked by ${asker} in the thread ${view.thread}.`,
-      view.repository
-        ? `The workspace is a clone of ${view.repository}, on the branch ${view.branch}.`
+      `You were asked by ${asker} in the thread ${turn.thread}.`,
+      repository
+        ? `The workspace is a clone of ${repository}, on the branch ${branch}${of}.`
         : "The workspace is an empty git repository: nobody named one.",
     ].join("\n");
-    this.#link.command({ do: "prompt", turn: id, text: turn.text, system, model: "errand/main" });
+    const author = turn.who.email ? { name: turn.who.name ?? turn.who.id, email: turn.who.email } : undefined;
+    this.#parts.link.command({
+      do: "prompt",
+      turn: id,
+      text: turn.text,
+      system,
+      model: "errand/main",
+      ...(turn.context === null ? {} : { context: turn.context }),
+      ...(author ? { author } : {}),
+    });
   }
 
   /** Ends a turn by the SessionAgent's own decision. */
   end(id: number, outcome: "failed" | "stopped", failure?: { code: string; message: string; action?: string }): void {
-    if (!this.#turns.open().some((open) => open.id === id)) return;
-    this.#log.append([{ type: "turn.ended", at: this.#ports.now(), turn: id, outcome, ...(failure ? { failure } : {}) }]);
+    const { turns, log } = this.#parts;
+    if (!turns.open().some((open) => open.id === id)) return;
+    log.append([{ type: "turn.ended", at: this.#ports.now(), turn: id, outcome, ...(failure ? { failure } : {}) }]);
     this.#over(id);
   }
 
   /** What follows from events of the runner that were just stored. */
   follow(event: RunnerEvent): void {
+    const { asking, turns } = this.#parts;
     if (event.type === "turn.finished") this.#over(event.turn);
-    if (event.type === "ask.opened" && this.#turns.running()?.id === event.turn) this.#ask(event.turn, event.ask, event.at);
-    if (event.type === "ask.closed") this.#shut(event.id);
-  }
-
-  /** A runner that was started again tells of asks that may be settled; one beyond the most that a turn may have is declined. */
-  #ask(turn: number, ask: Ask, at: number): void {
-    const shown = this.#log.view().turns.find((candidate) => candidate.id === turn);
-    const known = shown?.asks.find((candidate) => candidate.id === ask.id);
-    if (known?.state === "open") {
-      this.#asks.add(turn, ask, at);
-      this.#outbox.want({ key: this.#key(`ask:${ask.id}`), thread: this.#log.view().thread, kind: "ask", turn, ref: ask.id });
-    }
-    if (known) return;
-    this.#link.command({ do: "answer", turn, ask: ask.id, reject: true });
-    const message = `The agent asked more than ${ASKS_A_TURN} times in this turn; further questions are declined.`;
-    if (!shown?.notices.includes(message))
-      this.#log.append([{ type: "turn.notice", at: this.#ports.now(), turn, code: "too_many_asks", message }]);
+    if (event.type === "ask.opened" && turns.running()?.id === event.turn) asking.open(event.turn, event.ask, event.at);
+    if (event.type === "ask.closed") asking.shut(event.id);
   }
 
   /** A turn is over: its messages get their last content, and the outcome its one reply. */
   #over(id: number): void {
-    if (!this.#turns.end(id)) return;
-    for (const { ask } of this.#asksOf(id)) this.#shut(ask.id);
-    this.#link.drop(id);
-    this.#outbox.freeze(this.#key(`turn:${id}:progress`));
-    const final = this.#key(`turn:${id}:final`);
-    this.#outbox.want({ key: final, thread: this.#log.view().thread, kind: "final", turn: id, ref: "" });
-    this.#outbox.freeze(final);
-    this.#log.save();
+    const { turns, asking, link, voice, log } = this.#parts;
+    if (!turns.end(id)) return;
+    for (const { ask } of asking.of(id)) asking.shut(ask.id);
+    link.drop(id);
+    voice.settle(id);
+    voice.outcome(id);
+    log.save();
   }
 }

@@ -1,21 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { apply, emptyView, type TurnView } from "../../protocol/view.ts";
-import {
-  afterAttempt,
-  backoffMs,
-  compareRows,
-  EDIT_GAP_MS,
-  editDue,
-  GIVE_UP_AFTER_MS,
-  HEARTBEAT_MS,
-  type Row,
-  SETTLE_MS,
-  trailingMs,
-} from "./delivery.ts";
+import { afterAttempt, backoffMs, compareRows, editDue, GIVE_UP_AFTER_MS, HEARTBEAT_MS, type Row, SETTLE_MS } from "./delivery.ts";
 
 const row = (change: Partial<Row> = {}): Row => ({
   key: "k",
   thread: "slack:T1:C1:1.1",
+  place: null,
   kind: "progress",
   turn: 1,
   ref: "",
@@ -92,23 +82,18 @@ describe("afterAttempt", () => {
   });
 });
 
+const pace = (elapsed: number) => ({ gap: 3_000, trailing: elapsed < 60_000 ? 5_000 : 10_000 });
+
 describe("editDue", () => {
   const sent = row({ sent: "x", nativeId: "1.1", sentAt: 10_000, due: 10_000 });
-  it("posts at once", () => expect(editDue(row({ due: 3 }), turn(), undefined, false)).toBe(3));
-  it("keeps the gap for a change of state", () => expect(editDue(sent, turn(), 10_500, true)).toBe(10_000 + EDIT_GAP_MS));
-  it("waits for more text", () => expect(editDue(sent, turn(), 11_000, false)).toBe(16_000));
-  it("beats without a change", () => expect(editDue(sent, turn(), undefined, false)).toBe(10_000 + HEARTBEAT_MS));
-  it("sends the last content soon", () => expect(editDue({ ...sent, frozen: "y" }, turn(), undefined, false)).toBe(11_000));
-  it("leaves a finished turn alone", () => expect(editDue(sent, { ...turn(), state: "done" }, undefined, false)).toBeUndefined());
-});
-
-describe("trailingMs", () => {
-  it.each([
-    [0, 5_000],
-    [59_999, 5_000],
-    [60_000, 10_000],
-    [600_000, 30_000],
-  ])("after %d ms: %d", (elapsed, expected) => expect(trailingMs(elapsed)).toBe(expected));
+  it("posts at once", () => expect(editDue(row({ due: 3 }), turn(), undefined, false, pace)).toBe(3));
+  it("keeps the gap for a change of state", () => expect(editDue(sent, turn(), 10_500, true, pace)).toBe(13_000));
+  it("waits for more text", () => expect(editDue(sent, turn(), 11_000, false, pace)).toBe(16_000));
+  it("beats without a change", () => expect(editDue(sent, turn(), undefined, false, pace)).toBe(10_000 + HEARTBEAT_MS));
+  it("sends the last content soon", () => expect(editDue({ ...sent, frozen: "y" }, turn(), undefined, false, pace)).toBe(11_000));
+  it("waits for more text the longer the turn takes", () => expect(editDue(sent, turn(), 61_000, false, pace)).toBe(71_000));
+  it("beats only while work is shown", () => expect(editDue({ ...sent, kind: "status" }, turn(), undefined, false, pace)).toBeUndefined());
+  it("leaves a finished turn alone", () => expect(editDue(sent, { ...turn(), state: "done" }, undefined, false, pace)).toBeUndefined());
 });
 
 describe("compareRows", () => {

@@ -1,14 +1,16 @@
 /** When a message is sent, and what follows from how a write ended. Pure, so that the rules stand in tables of tests. */
-import { type Found, type Outcome, PRIORITIES, type Priority } from "../../bots/surface.ts";
+import { type Found, type MessageKind, type Outcome, type Pace, PRIORITIES, type Priority } from "../../bots/surface.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 
 /** One row of the outbox: a message errand keeps up to date, or has to post once. */
 export type Row = {
   key: string;
   thread: string;
-  kind: "progress" | "final" | "ask" | "note";
+  /** Where in the thread, in the surface's own words. */
+  place: string | null;
+  kind: MessageKind;
   turn: number | null;
-  /** The ask's id, or the note's text and mention as JSON. */
+  /** The ask's or offer's id, the commit of a status, or the note's text and mention as JSON. */
   ref: string;
   /** Order of creation: what comes first in the thread. */
   seq: number;
@@ -29,9 +31,11 @@ export type Row = {
   dead: string | null;
 };
 
-/** Smallest time between two edits of one message, in ms (Slack's own guidance: about every 3 s). */
-export const EDIT_GAP_MS = 3_000;
-/** The same before its last edit, in ms. */
+/** Kinds of messages that follow the view until they are frozen; the others change once, when they are. */
+const LIVING: readonly MessageKind[] = ["progress", "status", "final"];
+export const isLiving = (row: Row): boolean => LIVING.includes(row.kind);
+
+/** Smallest time between two edits of one message before its last one, in ms. */
 export const LAST_EDIT_GAP_MS = 1_000;
 /** A running turn's message is looked at again after this time even without an event, for its clock. */
 export const HEARTBEAT_MS = 60_000;
@@ -42,12 +46,6 @@ export const SETTLE_MS = 1_500;
 /** A message that could not be delivered for this long is given up and listed, in ms. */
 export const GIVE_UP_AFTER_MS = 24 * 3600_000;
 
-/** Time from a change to the edit that shows it, by how long the turn has run: progress may be slow, changes of state not. */
-export function trailingMs(elapsed: number): number {
-  if (elapsed < 60_000) return 5_000;
-  return elapsed < 600_000 ? 10_000 : 30_000;
-}
-
 /** What of a turn is worth an edit at once: states, not text. */
 export function urgency(view: View, turn: TurnView): string {
   const plan = turn.plan.map((item) => item.status[0]).join("");
@@ -55,23 +53,34 @@ export function urgency(view: View, turn: TurnView): string {
   return `${turn.state}|${view.sandbox.state}|${view.sandbox.phases.filter((phase) => phase.ms !== null).length > 0}|${plan}|${asks}|${turn.retry !== null}`;
 }
 
+/** For how long a turn has run at that time, in ms. */
+const elapsedAt = (turn: TurnView, at: number): number => Math.max(0, at - (turn.startedAt ?? turn.queuedAt));
+
 /**
- * When the living message should next be edited, given that something changed at `changedAt` (undefined: nothing did).
- * `urgent`: a state changed, so only the smallest gap is kept.
+ * When a message that follows the view should next be edited, given that something changed at `changedAt` (undefined: nothing did).
+ * `urgent`: a state changed, so only the smallest gap is kept. `pace`: the surface's, by how long the turn has run.
  */
-export function editDue(row: Row, turn: TurnView, changedAt: number | undefined, urgent: boolean): number | undefined {
+export function editDue(
+  row: Row,
+  turn: TurnView,
+  changedAt: number | undefined,
+  urgent: boolean,
+  pace: (elapsed: number) => Pace,
+): number | undefined {
   if (row.sent === null) return row.due;
   // Beside an outcome that stands in the thread already, a message that still works is wrong: the last edit waits less.
-  const gap = Math.max(row.due, row.sentAt + (row.frozen === null ? EDIT_GAP_MS : LAST_EDIT_GAP_MS));
+  const gap = Math.max(row.due, row.sentAt + (row.frozen === null ? pace(elapsedAt(turn, row.sentAt)).gap : LAST_EDIT_GAP_MS));
   if (urgent || row.frozen !== null) return gap;
-  if (changedAt !== undefined) return Math.max(gap, changedAt + trailingMs(changedAt - (turn.startedAt ?? turn.queuedAt)));
+  if (changedAt !== undefined) return Math.max(gap, changedAt + pace(elapsedAt(turn, changedAt)).trailing);
+  if (row.kind !== "progress") return undefined;
   return isOver(turn.state) || turn.state === "queued" ? undefined : Math.max(gap, row.sentAt + HEARTBEAT_MS);
 }
 
 /** The priority with which a permit is asked for. */
 export function priorityOf(row: Row, urgent: boolean): Priority {
-  if (row.kind !== "progress") return row.kind;
-  if (row.nativeId === null) return "receipt";
+  if (row.kind === "offer") return "ask";
+  if (row.kind === "ask" || row.kind === "note") return row.kind;
+  if (row.nativeId === null) return row.kind === "final" ? "final" : "receipt";
   return urgent || row.frozen !== null ? "state" : "heartbeat";
 }
 
@@ -121,8 +130,8 @@ export function afterAttempt(
     case "refused":
       return { dead: outcome.why, postingSince: null };
     case "gone":
-      // Somebody deleted it: a living message is not forced back into the thread, an outcome or an ask is.
-      return row.kind === "progress"
+      // Somebody deleted it: a message that was seen is not forced back into the thread, an outcome or an ask that was not is.
+      return row.kind === "progress" || (isLiving(row) && row.sent !== null)
         ? { dead: outcome.why, postingSince: null }
         : { nativeId: null, sent: null, postingSince: null, due: now };
   }

@@ -6,10 +6,21 @@
  * Posting cannot be repeated blindly: before a post the row says that one began, and after an unknown outcome (also a
  * crash) the thread is searched for our key before anything is posted again. Edits send the whole content.
  */
-import type { Content, Found, Message, Outcome, Surface } from "../../bots/surface.ts";
+import type { Address, Content, Found, Message, Outcome, Surface } from "../../bots/surface.ts";
 import type { View } from "../../protocol/view.ts";
 import type { Budget } from "./bucket.ts";
-import { afterAttempt, BACKOFF_MAX_MS, compareRows, editDue, priorityOf, type Row, SETTLE_MS, type Tried, urgency } from "./delivery.ts";
+import {
+  afterAttempt,
+  BACKOFF_MAX_MS,
+  compareRows,
+  editDue,
+  isLiving,
+  priorityOf,
+  type Row,
+  SETTLE_MS,
+  type Tried,
+  urgency,
+} from "./delivery.ts";
 import type { Tables } from "./schema.ts";
 
 export const outboxTables: Tables = {
@@ -25,6 +36,8 @@ export type OutboxPorts = {
   now: () => number;
   random: () => number;
   surfaceOf: (thread: string) => Surface | undefined;
+  /** What the thread's surface needs to write in it, in its own words. */
+  nativeOf: (thread: string) => string | null;
   budgetOf: (workspace: string) => Budget;
   view: () => View;
   message: (row: Row, view: View) => Message | undefined;
@@ -54,7 +67,9 @@ export class Outbox {
       this.#rows = new Map();
       const now = this.#ports.now();
       for (const { row } of this.#sql.exec<{ row: string }>("SELECT row FROM outbox ORDER BY seq")) {
+        // Rows of earlier versions have no place.
         const parsed = JSON.parse(row) as Row;
+        parsed.place ??= null;
         this.#seq = Math.max(this.#seq, parsed.seq);
         if (parsed.dead !== null) continue;
         // A post of this object's last life may be on its way still.
@@ -67,8 +82,8 @@ export class Outbox {
   }
 
   /** Wants a message. The same key again, while it is open, changes nothing; the caller wants each message once. */
-  want(wanted: Pick<Row, "key" | "thread" | "kind" | "turn" | "ref">): void {
-    if (!this.#ports.surfaceOf(wanted.thread)) return;
+  want(wanted: Pick<Row, "key" | "thread" | "place" | "kind" | "turn" | "ref">): void {
+    if (this.#ports.surfaceOf(wanted.thread)?.shows(wanted.kind) !== true) return;
     if (this.#open().has(wanted.key)) return;
     this.#seq += 1;
     const seq = this.#seq;
@@ -113,7 +128,25 @@ export class Outbox {
   /** The view changed. */
   touch(): void {
     const now = this.#ports.now();
-    for (const row of this.#open().values()) if (row.kind === "progress" && !this.#changed.has(row.key)) this.#changed.set(row.key, now);
+    for (const row of this.#open().values()) if (isLiving(row) && !this.#changed.has(row.key)) this.#changed.set(row.key, now);
+  }
+
+  /** Somebody changed a message of ours on the surface: it gets its content again. Messages that are done are left as they are. */
+  restore(nativeId: string): void {
+    for (const row of this.#open().values()) {
+      if (row.nativeId !== nativeId) continue;
+      row.sent = null;
+      this.#store(row);
+    }
+  }
+
+  /** The open messages of a kind, by key. */
+  keysOf(kind: Row["kind"]): string[] {
+    return [...this.#open().values()].filter((row) => row.kind === kind && row.frozen === null).map((row) => row.key);
+  }
+
+  #address(row: Row): Address {
+    return { thread: row.thread, place: row.place, native: this.#ports.nativeOf(row.thread) };
   }
 
   #store(row: Row): void {
@@ -142,12 +175,12 @@ export class Outbox {
   }
 
   #dueOf(row: Row): number | undefined {
-    // Only progress follows the view; the others change once, when they are frozen.
-    if (row.kind !== "progress" || row.nativeId === null)
+    if (!isLiving(row) || row.nativeId === null)
       return row.sent === null || (row.frozen !== null && row.frozen !== row.sent) ? row.due : undefined;
     const turn = this.#ports.view().turns.find((candidate) => candidate.id === row.turn);
     if (!turn) return row.due;
-    return editDue(row, turn, this.#changed.get(row.key), this.#changed.has(row.key) && this.#urgent(row));
+    const pace = this.#ports.surfaceOf(row.thread)?.pace ?? (() => ({ gap: 0, trailing: 0 }));
+    return editDue(row, turn, this.#changed.get(row.key), this.#changed.has(row.key) && this.#urgent(row), pace);
   }
 
   /** When the next write may go out, ms since 1970. While one is on its way: when to look again, should this object end meanwhile. */
@@ -218,7 +251,7 @@ export class Outbox {
     if (!surface) return this.#close(row);
     const look = row.nativeId === null && row.postingSince !== null;
     const write = look ? "find" : row.nativeId === null ? "post" : "edit";
-    const { workspace, method, channel } = surface.budget(row.thread, write);
+    const { workspace, method, channel } = surface.budget(this.#address(row), write);
     const budget = this.#ports.budgetOf(workspace);
     const waitMs = await budget.take({ method, channel, priority: priorityOf(row, this.#urgent(row)) }).catch(() => 1_000);
     if (waitMs > 0) {
@@ -245,11 +278,7 @@ export class Outbox {
     }
     if (outcome.kind !== "sent" && outcome.kind !== "found")
       log({ message: "not delivered", key: row.key, outcome: outcome.kind, why: outcome.why, attempts: row.attempts });
-    if (
-      row.dead !== null ||
-      (row.frozen !== null && row.frozen === row.sent) ||
-      ((row.kind === "note" || row.kind === "final") && row.sent !== null)
-    )
+    if (row.dead !== null || (row.frozen !== null && row.frozen === row.sent) || (row.kind === "note" && row.sent !== null))
       this.#close(row);
     else this.#store(row);
   }
@@ -266,17 +295,18 @@ export class Outbox {
     content: string,
   ): Promise<{ tried: Tried["write"]; outcome: Outcome | Extract<Found, { kind: "found" }> }> {
     let tried = write;
+    const to = this.#address(row);
+    const what = JSON.parse(content) as Content;
     try {
-      if (write === "edit" && row.nativeId !== null)
-        return { tried, outcome: await surface.edit(row.thread, row.nativeId, row.key, JSON.parse(content) as Content) };
+      if (write === "edit" && row.nativeId !== null) return { tried, outcome: await surface.edit(to, row.nativeId, row.key, what) };
       if (write === "find") {
-        const found = await surface.find(row.thread, row.key, row.postingSince ?? 0);
+        const found = await surface.find(to, row.key, row.postingSince ?? 0, what);
         if (found.kind !== "absent") return { tried, outcome: found };
       }
       tried = "post";
       row.postingSince = this.#ports.now();
       this.#store(row);
-      return { tried, outcome: await surface.post(row.thread, row.key, JSON.parse(content) as Content) };
+      return { tried, outcome: await surface.post(to, row.key, what) };
     } catch (error) {
       return { tried, outcome: { kind: "unknown", why: error instanceof Error ? error.message : String(error) } };
     }

@@ -19,6 +19,8 @@ function thread() {
   let broken = (_message: Message) => false;
   const surface: Surface = {
     name: "slack",
+    shows: () => true,
+    pace: () => ({ gap: 3_000, trailing: 5_000 }),
     render(message) {
       if (broken(message)) throw new Error("cannot be drawn");
       if (message.kind !== "ask") return { text: message.kind };
@@ -80,6 +82,7 @@ function withOutbox(
         now: () => clock.now,
         random: () => 0.5,
         surfaceOf: () => slack.surface,
+        nativeOf: () => null,
         budgetOf: () => budget,
         view: () => view,
         message,
@@ -90,8 +93,8 @@ function withOutbox(
   });
 }
 
-const note = { key: "s:note:1", thread: THREAD, kind: "note" as const, turn: null, ref: "hello" };
-const ask = { key: "s:ask:q", thread: THREAD, kind: "ask" as const, turn: 1, ref: "q" };
+const note = { key: "s:note:1", thread: THREAD, place: null, kind: "note" as const, turn: null, ref: "hello" };
+const ask = { key: "s:ask:q", thread: THREAD, place: null, kind: "ask" as const, turn: 1, ref: "q" };
 const unknown: Outcome = { kind: "unknown", why: "reset" };
 const wait = { kind: "wait" as const, ms: 1_000, method: null, why: "429" };
 
@@ -170,7 +173,7 @@ it("sends the others when one message cannot be drawn, and does not spin on that
 
 it("does not let a message that cannot be drawn keep a turn from ending", () =>
   withOutbox(async ({ outbox, posts, clock, breakFor }) => {
-    const final = { key: "s:turn:1:final", thread: THREAD, kind: "final" as const, turn: 1, ref: "" };
+    const final = { key: "s:turn:1:final", thread: THREAD, place: null, kind: "final" as const, turn: 1, ref: "" };
     breakFor(({ kind }) => kind === "final");
     outbox.want(final);
     expect(() => outbox.freeze(final.key)).not.toThrow();

@@ -4,7 +4,7 @@
  * Buckets live in memory and start half full; only a penalty (429) is stored, because only it must survive a restart.
  */
 import { DurableObject } from "cloudflare:workers";
-import { type Bucket, type Budget, draw, LIMITS, type Permit } from "./bucket.ts";
+import { type Bucket, type Budget, drawAll, LIMITS, type Permit } from "./bucket.ts";
 
 export class RateBudget extends DurableObject implements Budget {
   readonly #buckets = new Map<string, Bucket>();
@@ -13,11 +13,19 @@ export class RateBudget extends DurableObject implements Budget {
     const now = Date.now();
     const until = this.ctx.storage.kv.get<number>(`penalty:${method}`) ?? 0;
     if (until > now) return Promise.resolve(until - now);
-    const limit = LIMITS[method];
-    if (!limit) return Promise.resolve(0);
-    const name = limit.scope === "channel" ? `${method}:${channel}` : method;
-    const { bucket, waitMs } = draw(this.#buckets.get(name), limit, priority, now);
-    this.#buckets.set(name, bucket);
+    const limits = LIMITS[method];
+    if (!limits) return Promise.resolve(0);
+    const names = limits.map((limit, index) => (limit.scope === "channel" ? `${method}:${index}:${channel}` : `${method}:${index}`));
+    const { buckets, waitMs } = drawAll(
+      names.map((name) => this.#buckets.get(name)),
+      limits,
+      priority,
+      now,
+    );
+    for (const [index, name] of names.entries()) {
+      const bucket = buckets[index];
+      if (bucket) this.#buckets.set(name, bucket);
+    }
     if (this.#buckets.size > 1_000) this.#buckets.clear();
     return Promise.resolve(waitMs);
   }

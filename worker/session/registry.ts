@@ -1,16 +1,22 @@
 /** Tells the registry in D1 what a list of sessions shows. Best effort: the truth is here, and a later change tells it again. */
 import { parseThreadKey } from "../../protocol/thread.ts";
 import { runningTurn, type View } from "../../protocol/view.ts";
-import { registerSession } from "../db/registry.ts";
+import { neighboursOf, registerSession } from "../db/registry.ts";
+
+export type RegistryPorts = {
+  report: (entry: Record<string, unknown>) => void;
+  /** Other sessions work on the session's branch. Told again whenever the registry is. */
+  neighbours: (ids: string[]) => void;
+};
 
 export class Registry {
   readonly #db: D1Database | undefined;
-  readonly #report: (entry: Record<string, unknown>) => void;
+  readonly #ports: RegistryPorts;
   #told = "";
 
-  constructor(db: D1Database | undefined, report: (entry: Record<string, unknown>) => void) {
+  constructor(db: D1Database | undefined, ports: RegistryPorts) {
     this.#db = db;
-    this.#report = report;
+    this.#ports = ports;
   }
 
   /** The session changed. Writes only when something that a list shows did. */
@@ -26,18 +32,26 @@ export class Registry {
       thread: view.thread,
       surface: parseThreadKey(view.thread)?.surface ?? "page",
       repository: view.repository,
+      branch: view.base === null ? null : view.branch,
       title: first.prompt.slice(0, 200),
       createdAt: view.createdAt,
       updatedAt: now,
       state,
+      closed: view.closed !== null,
     };
-    const told = JSON.stringify([row.state, row.title, row.repository]);
+    const told = JSON.stringify([row.state, row.title, row.repository, row.branch, row.closed]);
     if (told === this.#told) return;
     this.#told = told;
-    registerSession(this.#db, row).catch((error: unknown) => {
+    const db = this.#db;
+    const tell = async () => {
+      await registerSession(db, row);
+      const others = await neighboursOf(db, row);
+      if (others.length > 0) this.#ports.neighbours(others);
+    };
+    tell().catch((error: unknown) => {
       this.#told = "";
       // The message of a failed query repeats its parameters, the prompt among them.
-      this.#report({
+      this.#ports.report({
         message: "registry not told",
         error: error instanceof Error && error.cause instanceof Error ? error.cause.message : "the query failed",
       });

@@ -4,7 +4,17 @@
  */
 
 import type { RunnerEvent } from "../../protocol/events.ts";
-import { CLOSE_FENCED, type Command, FromRunner, MAX_FRAME, PING, PONG, type ToRunner } from "../../protocol/runner.ts";
+import {
+  CLOSE_FENCED,
+  type Command,
+  FromRunner,
+  MAX_FRAME,
+  PING,
+  PONG,
+  type RunnerAnswer,
+  type RunnerAsk,
+  type ToRunner,
+} from "../../protocol/runner.ts";
 import type { Log } from "./log.ts";
 import type { Tables } from "./schema.ts";
 
@@ -25,6 +35,10 @@ export type LinkPorts = {
   /** Stores and applies a batch, with all that follows from it, in one transaction. Undefined: events are missing before `first`. */
   take: (generation: number, first: number, items: readonly RunnerEvent[]) => boolean;
   connected: (generation: number) => void;
+  /** Answers what the runner asks. Its answer is secret. Never rejects. */
+  answer: (ask: RunnerAsk) => Promise<RunnerAnswer>;
+  /** Adds what is known only when a command is sent. */
+  complete: (command: Command) => Command;
   log: (entry: Record<string, unknown>) => void;
 };
 
@@ -86,17 +100,25 @@ export class RunnerLink {
       socket.serializeAttachment({ generation, greeted: true } satisfies Attachment);
       this.#acknowledged(frame.commands);
       this.#send(socket, { t: "welcome", received: this.#log.received(generation), gatewayOrigin: this.#ports.gatewayOrigin() });
-      for (const { seq, command } of this.#pending()) this.#send(socket, { t: "command", seq, command });
+      for (const { seq, command } of this.#pending()) this.#send(socket, { t: "command", seq, command: this.#ports.complete(command) });
       this.#ports.connected(generation);
       return;
     }
     if (!attachment.greeted) return socket.close(1002, "hello comes first");
     if (frame.t === "ack") return this.#acknowledged(frame.commands);
+    if (frame.t === "ask") return void this.#answer(socket, generation, frame.id, frame.ask);
     const before = this.#log.stored(generation);
     if (!this.#ports.take(generation, frame.first, frame.items)) return this.askAgain(generation);
     const stored = this.#log.stored(generation);
     // The output gate holds this frame back until the rows are durable. A replay is acknowledged again.
     if (stored > before || frame.first <= before) this.#send(socket, { t: "ack", events: stored });
+  }
+
+  /** Only the runner that asked, on the connection on which it asked, gets the answer; one that was fenced meanwhile gets none. */
+  async #answer(socket: WebSocket, generation: number, id: string, ask: RunnerAsk): Promise<void> {
+    const answer = await this.#ports.answer(ask);
+    const { generation: now, greeted } = socket.deserializeAttachment() as Attachment;
+    if (greeted && now === generation && this.isCurrent(socket)) this.#send(socket, { t: "answer", id, answer });
   }
 
   #pending(): { seq: number; command: Command }[] {
@@ -124,7 +146,7 @@ export class RunnerLink {
   flush(): void {
     const [unsent, socket] = [this.#unsent, this.#socket()];
     this.#unsent = [];
-    if (socket) for (const { seq, command } of unsent) this.#send(socket, { t: "command", seq, command });
+    if (socket) for (const { seq, command } of unsent) this.#send(socket, { t: "command", seq, command: this.#ports.complete(command) });
   }
 
   /** Forgets what memory holds beyond storage, after a transaction was rolled back. */

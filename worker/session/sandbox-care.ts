@@ -7,9 +7,11 @@ import type { Failure, RunnerEvent } from "../../protocol/events.ts";
 import { hmacKey } from "../../protocol/hmac.ts";
 import { parseGrantKey, publicGrantKey } from "../auth/grants.ts";
 import type { Settings } from "../settings.ts";
+import type { Asking } from "./asking.ts";
 import { type Answer, type BackendPorts, deleteSandbox, ensureSandbox, getSandbox } from "./backend-client.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Log } from "./log.ts";
+import type { Pulls } from "./pulls.ts";
 import { cloneUrl } from "./repository.ts";
 import type { RunnerLink } from "./runner-link.ts";
 import {
@@ -37,17 +39,21 @@ export type CarePorts = {
   fetch: typeof fetch;
   /** Does work that writes, as a whole or not at all; a fault in it is logged. */
   store: (work: () => void) => void;
+  /** Whether what is committed can be pushed to that clone address. */
+  publishes: (cloneUrl: string) => boolean;
   /** Called after something came back from outside. */
   again: () => void;
   report: (entry: Record<string, unknown>) => void;
 };
 
+type Parts = { sandbox: Sandbox; link: RunnerLink; log: Log; turns: Turns; asking: Asking; pulls: Pulls; conversation: Conversation };
+
 export class SandboxCare {
-  readonly #parts: { sandbox: Sandbox; link: RunnerLink; log: Log; turns: Turns; conversation: Conversation };
+  readonly #parts: Parts;
   readonly #ports: CarePorts;
   #calling = false;
 
-  constructor(parts: { sandbox: Sandbox; link: RunnerLink; log: Log; turns: Turns; conversation: Conversation }, ports: CarePorts) {
+  constructor(parts: Parts, ports: CarePorts) {
     this.#parts = parts;
     this.#ports = ports;
   }
@@ -133,7 +139,9 @@ export class SandboxCare {
     if (grant.key === null) throw new Error(grant.why);
     const view = this.#parts.log.view();
     // A workspace that is there keeps what it started from.
-    const base = view.base || (view.turns.findLast((turn) => turn.options.branch)?.options.branch ?? null);
+    const { start } = this.#parts.pulls.get();
+    const base = view.base || (start?.base ?? view.turns.findLast((turn) => turn.options.branch)?.options.branch ?? null);
+    const repository = view.repository ? cloneUrl(view.repository, settings.REPOSITORY_BASE_URL) : null;
     const config: BootConfig = {
       session: this.#ports.sessionId(),
       generation,
@@ -141,9 +149,12 @@ export class SandboxCare {
       modelToken: await this.#token("model", generation),
       workerOrigin: settings.PUBLIC_ORIGIN ?? "",
       grantKeys: [publicGrantKey(grant.key)],
-      repository: view.repository ? cloneUrl(view.repository, settings.REPOSITORY_BASE_URL) : null,
+      repository,
       base,
       branch: view.branch,
+      head: start?.head ?? null,
+      distrusted: start?.distrusted ?? false,
+      publish: repository !== null && this.#ports.publishes(repository),
       models: [
         {
           id: "main",
@@ -226,7 +237,7 @@ export class SandboxCare {
 
   /** The generation is over. Its turn goes on in the next one, unless starting failed too often: then it is told. */
   #lost(failure: Failure, now: number, failuresAtLeast = 0): void {
-    const { sandbox, log, link, turns, conversation } = this.#parts;
+    const { sandbox, log, link, turns, asking, conversation } = this.#parts;
     const state = sandbox.get();
     link.disconnect("this generation is over", true);
     if (state.sandboxId) void deleteSandbox(this.#backend(), state.sandboxId);
@@ -253,7 +264,7 @@ export class SandboxCare {
         action: "Reply to try again.",
       });
     else {
-      conversation.closeAsks(running.id, "The sandbox ended.");
+      asking.close(running.id, "The sandbox ended.");
       log.append([
         {
           type: "turn.notice",
@@ -275,6 +286,12 @@ export class SandboxCare {
     link.disconnect("this generation is over", true);
     if (sandboxId) void deleteSandbox(this.#backend(), sandboxId);
     sandbox.set({ state: "none", since: now, sandboxId: null, gatewayOrigin: null, failures: 0, nextTry: now });
+  }
+
+  /** Nobody needs the sandbox any more. */
+  end(): void {
+    this.renew();
+    this.#parts.sandbox.set({ wantedUntil: 0 });
   }
 
   /** The runner of this generation is connected. */

@@ -7,7 +7,19 @@ export const TURN_LIMIT_MS = 2 * 3600_000;
 /** After a stop was asked for, the SessionAgent itself ends the turn when the runner has not within this time, in ms. */
 export const STOP_LIMIT_MS = 5_000;
 
-export type Prompt = { who: Person; text: string; options: Options; contentKey: string };
+export type Prompt = {
+  who: Person;
+  text: string;
+  options: Options;
+  contentKey: string;
+  /** Where its messages go. */
+  thread: string;
+  place: string | null;
+  /** What stands around the text, for the agent. */
+  context: string | null;
+  /** The offer it was begun by. */
+  offer: string | null;
+};
 export type Turn = Prompt & { id: number; state: "queued" | "running" | "over"; startedAt: number | null; stopAt: number | null };
 
 export const turnTables: Tables = {
@@ -32,6 +44,8 @@ export class Turns {
       .exec<Row>("SELECT * FROM turns WHERE state <> 'over' ORDER BY id")
       .toArray()
       .map((row) => ({
+        // Rows of earlier versions have only the first four.
+        ...{ thread: "", place: null, context: null, offer: null },
         ...(JSON.parse(row.body) as Prompt),
         id: row.id,
         state: row.state,
@@ -63,8 +77,9 @@ export class Turns {
     const turn = this.#find(id);
     if (!turn) return;
     Object.assign(turn, { text, options });
-    const { who, contentKey } = turn;
-    this.#sql.exec("UPDATE turns SET body = ? WHERE id = ?", JSON.stringify({ who, text, options, contentKey } satisfies Prompt), id);
+    const { who, contentKey, thread, place, context, offer } = turn;
+    const body: Prompt = { who, text, options, contentKey, thread, place, context, offer };
+    this.#sql.exec("UPDATE turns SET body = ? WHERE id = ?", JSON.stringify(body), id);
   }
 
   start(id: number, now: number): void {

@@ -1,0 +1,26 @@
+/** What the runner may ask for: a credential for git, for the session's own repository only. */
+import type { Forge } from "../../bots/forge.ts";
+import type { RunnerAnswer, RunnerAsk } from "../../protocol/runner.ts";
+import { isSameRepository } from "./repository.ts";
+
+/** The answer to a runner's ask. `own`: the session's repository as the forge names it. Secret where it is yes. Never rejects. */
+export async function answerRunner(
+  ask: RunnerAsk,
+  forge: Forge | undefined,
+  own: string | null,
+  report: (entry: Record<string, unknown>) => void,
+): Promise<RunnerAnswer> {
+  const wanted = forge?.repositoryOf(ask.url) ?? null;
+  if (!forge || wanted === null || !isSameRepository(wanted, own, null))
+    return { ok: false, why: "errand gives a credential for this session's own repository only" };
+  try {
+    const credential = await forge.credential(wanted, "write");
+    report({ message: "credential", repository: wanted, how: credential.kind });
+    if (credential.kind !== "credential") return { ok: false, why: credential.why };
+    const { username, password, expiresAt } = credential;
+    return { ok: true, username, password, expiresAt };
+  } catch (error) {
+    report({ message: "credential failed", error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    return { ok: false, why: "errand could not get a credential; its log says why" };
+  }
+}
