@@ -68,19 +68,26 @@ export function blocksOf(md: string): Block[] {
       afterBlank = true;
       continue;
     }
+    if (blank) {
+      if (html === "blank") html = "none";
+      add(html === "none" ? "text" : "html", start, end);
+      afterBlank = true;
+      continue;
+    }
     const opening = html === "none" ? fenceOf(line) : null;
     if (opening) {
       fence = opening;
       add("fence", start, end);
       continue;
     }
-    if (html === "raw") html = RAW_END.test(line) ? "none" : "raw";
-    else if (html === "none" && RAW.test(line)) html = RAW_END.test(line) ? "none" : "raw";
-    else if (html === "blank" && blank) html = "none";
-    else if (html === "none" && (HTML_BLOCK.test(line) || (afterBlank && LONE_TAG.test(line)))) html = "blank";
+    if (html === "none") {
+      if (RAW.test(line)) html = "raw";
+      else if (HTML_BLOCK.test(line) || (afterBlank && LONE_TAG.test(line))) html = "blank";
+    }
     const kind = html !== "none" ? "html" : /^(?: {0,3}>| {4}|\t)/.test(line) ? "aside" : "text";
+    if (html === "raw" && RAW_END.test(line)) html = "none";
     hiddenUntil = hide(line, start, add, kind);
-    afterBlank = blank;
+    afterBlank = false;
   }
   return blocks;
 }
@@ -135,7 +142,8 @@ export function inlineOf(text: string, kind: Block["kind"]): Inline[] {
   const parts: Inline[] = [];
   const paragraphs = kind === "html" ? [text] : text.split(BOUNDARY);
   for (const [index, paragraph] of paragraphs.entries()) {
-    inlineInto(parts, paragraph, kind === "html" ? () => null : codeEnds(paragraph));
+    if (!/[`<]/.test(paragraph)) parts.push({ kind: "text", text: paragraph });
+    else inlineInto(parts, paragraph, kind === "html" ? () => null : codeEnds(paragraph));
     if (index < paragraphs.length - 1) parts.push({ kind: "text", text: "\n" });
   }
   return parts;
