@@ -18,7 +18,14 @@ describe("the link", () => {
   });
 
   function open(workerUrl: string) {
-    const told = { commands: [] as [number, Command][], fenced: [] as string[], safe: [] as RunnerEvent[], gateway: [] as string[] };
+    const logged: string[] = [];
+    const told = {
+      logged,
+      commands: [] as [number, Command][],
+      fenced: [] as string[],
+      safe: [] as RunnerEvent[],
+      gateway: [] as string[],
+    };
     const link: Link = openLink({
       workerUrl,
       session: "s",
@@ -29,7 +36,7 @@ describe("the link", () => {
       onGateway: (origin) => told.gateway.push(origin),
       onFenced: (reason) => told.fenced.push(reason),
       onSafe: (events) => told.safe.push(...events),
-      log: () => {},
+      log: (line) => logged.push(line),
       now: () => performance.now(),
       random: () => 0.1,
     });
@@ -54,6 +61,20 @@ describe("the link", () => {
     expect(Math.min(...gaps)).toBeGreaterThan(200);
     expect(peer.of("text.delta").length).toBeLessThanOrEqual(4);
     expect(peer.faults).toEqual([]);
+  });
+
+  it("asks over the next connection, and logs nothing of the answer", async () => {
+    const secret = { ok: true, username: "x-access-token", password: "ghs_secret", expiresAt: 1 } as const;
+    const peer = await startPeer("t", () => secret);
+    closing.push(peer.close);
+    const { link, told } = open(peer.url);
+    const ask = { what: "credential", url: "https://github.com/acme/sample.git" } as const;
+    expect(await link.ask(ask)).toEqual(secret);
+    peer.drop();
+    expect(await link.ask(ask)).toMatchObject({ ok: expect.any(Boolean) });
+    await expect.poll(async () => (await link.ask(ask)).ok).toBe(true);
+    expect(peer.asks).toContainEqual(ask);
+    expect(told.logged.join()).not.toContain("ghs_secret");
   });
 
   it("comes again after a drop, replays, and gets commands until it has acknowledged them", async () => {
