@@ -4,6 +4,7 @@ import type * as z from "zod";
 import { base, type Delivery, gateOf, heard, ignored } from "./delivery.ts";
 import type { Told, ToldChecks } from "./events.ts";
 import { type Box, boxMark, keyIn, tickedIn } from "./marker.ts";
+import { CHECK_ACTION } from "./status.ts";
 import type { Verdict } from "./verdict.ts";
 import { millis } from "./words.ts";
 
@@ -52,10 +53,10 @@ export function buttonPressed(told: Run, delivery: Delivery): Verdict {
   // A press has no time of its own; the run's newest is the nearest before it.
   const common = base(told, number, run.completed_at ?? run.started_at ?? 0, delivery);
   const rest = { gate: gateOf(told) };
-  const pressed = delivery.action === "rerequested" ? "retry" : action?.identifier;
-  if (pressed === "retry") return heard({ kind: "retry", ...common }, rest);
-  if (pressed === "fix_ci") return heard({ kind: "take", ...common }, rest);
-  if (pressed !== "stop") return ignored(`a button that is not ours: ${String(pressed).slice(0, 40)}`);
+  const pressed = delivery.action === "rerequested" ? CHECK_ACTION.retry : action?.identifier;
+  if (pressed === CHECK_ACTION.retry) return heard({ kind: "retry", ...common }, rest);
+  if (pressed === CHECK_ACTION.fix) return heard({ kind: "take", ...common }, rest);
+  if (pressed !== CHECK_ACTION.stop) return ignored(`a button that is not ours: ${String(pressed).slice(0, 40)}`);
   const turn = turnIn(run.external_id ?? "");
   return heard({ kind: "stop", ...common, ...(turn === undefined ? {} : { turn }) }, rest);
 }
