@@ -118,12 +118,12 @@ function rightIn({ repository, repositoryId, user }: Gate, octokit: Octokit, por
 }
 
 function refuse(heard: Heard, gate: Gate, octokit: Octokit, ports: TakePorts): void {
-  const { ack } = heard;
+  const { ack, request } = heard;
   // Only what asked for something is answered: a right that is missing for a tick or an edit shows by nothing happening.
-  if (!ack) return;
-  ports.later("reaction", () => react(octokit, gate.repository, ack, "-1"));
-  const thread = parseThreadKey(heard.request.thread);
-  if (thread?.surface === "github" && mayTell(gate))
+  if (ack) ports.later("reaction", () => react(octokit, gate.repository, ack, "-1"));
+  const thread = parseThreadKey(request.thread);
+  // A review takes no reactions.
+  if ((ack || request.kind === "prompt") && thread?.surface === "github" && mayTell(gate))
     ports.later("refusal", () => tellRefusal(octokit, gate, thread.number, ports.app.slug));
 }
 

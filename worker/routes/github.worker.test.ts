@@ -1,18 +1,10 @@
 import { env } from "cloudflare:workers";
-import examples from "@octokit/webhooks-examples";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { hmacKey } from "../../protocol/hmac.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";
-import { ask, type World, world } from "../testing/world.ts";
+import { type Change, type CommentEvent, comment, deliver, fresh } from "../testing/deliveries.ts";
+import { type World, world } from "../testing/world.ts";
 
 let outside: World;
-let next = Date.now() % 1_000_000_000;
-/** An id that no other test has: what is known of rights is kept for a minute. */
-const fresh = (): number => {
-  next += 1;
-  return next;
-};
-
 let permission: string | Response;
 /** The lines of the Worker's log. */
 let lines: string[];
@@ -31,77 +23,6 @@ beforeEach(() => {
     return Response.json({ message: "Not Found" }, { status: 404 });
   };
 });
-
-async function sign(body: BodyInit, secret = env.GITHUB_WEBHOOK_SECRET): Promise<string> {
-  const mac = await crypto.subtle.sign("HMAC", await hmacKey(secret), await new Response(body).arrayBuffer());
-  return `sha256=${[...new Uint8Array(mac)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-}
-
-type Change = { guid?: string; secret?: string; headers?: Record<string, string> };
-
-/** Posts a delivery as GitHub does. */
-async function deliver(event: string, body: string | Uint8Array<ArrayBuffer>, change: Change = {}): Promise<Response> {
-  return ask("/github/webhook", {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      "user-agent": "GitHub-Hookshot/test",
-      "x-github-event": event,
-      "x-github-delivery": change.guid ?? crypto.randomUUID(),
-      "x-hub-signature-256": await sign(body, change.secret),
-      ...change.headers,
-    },
-    body,
-  });
-}
-
-type Comment = { repository?: number; number?: number; comment?: number; user?: number; type?: string; body?: string; private?: boolean };
-
-/** A comment on an issue. */
-function comment(change: Comment = {}) {
-  const user = change.user ?? fresh();
-  const repository = change.repository ?? fresh();
-  const sender = { id: user, login: `ada-${user}`, type: change.type ?? "User" };
-  const at = new Date().toISOString();
-  return {
-    action: "created",
-    installation: { id: 100 },
-    repository: {
-      id: repository,
-      name: `r${repository}`,
-      full_name: `acme/r${repository}`,
-      private: change.private ?? false,
-      default_branch: "main",
-      html_url: "https://github.com/acme/sample",
-      owner: { login: "acme", id: 5, type: "Organization" },
-    },
-    issue: {
-      id: 1,
-      number: change.number ?? 7,
-      title: "The price is wrong",
-      body: "It is off by one.",
-      state: "open",
-      comments: 1,
-      html_url: "https://github.com/acme/sample/issues/7",
-      user: sender,
-      labels: [],
-      created_at: at,
-      updated_at: at,
-    },
-    comment: {
-      id: change.comment ?? fresh(),
-      body: change.body ?? "@errand fix it please",
-      user: sender,
-      created_at: at,
-      updated_at: at,
-      html_url: "https://github.com/acme/sample/issues/7#issuecomment-1",
-      performed_via_github_app: null,
-    },
-    sender,
-  };
-}
-type CommentEvent = ReturnType<typeof comment>;
-
 const post = (payload: CommentEvent, change: Change = {}) => deliver("issue_comment", JSON.stringify(payload), change);
 const sessionOf = async ({ repository, issue }: CommentEvent) =>
   env.SESSIONS.getByName(await sessionIdOf(`github:${repository.id}:${issue.number}`, env.SESSION_KEY));
@@ -317,112 +238,5 @@ describe("what tells many sessions", () => {
       }),
     );
     expect(await answer.text()).toBe("accepted: told 1 sessions");
-  });
-});
-
-describe("what is no delivery", () => {
-  test.each(["x-github-event", "x-github-delivery", "x-hub-signature-256"])("without %s: 400", async (name) => {
-    const answer = await deliver("issue_comment", JSON.stringify(comment()), { headers: { [name]: "" } });
-    expect([answer.status, (await answer.text()).toLowerCase()]).toEqual([400, expect.stringContaining(name)]);
-  });
-
-  test.each([
-    ["another secret", { secret: "other" }],
-    ["no form of a signature", { headers: { "x-hub-signature-256": "sha256=zz" } }],
-    ["SHA-1", { headers: { "x-hub-signature-256": `sha1=${"a".repeat(40)}` } }],
-    ["another body's", { headers: { "x-hub-signature-256": `sha256=${"a".repeat(64)}` } }],
-  ])("signed with %s: 401", async (_name, change) => {
-    expect((await post(comment(), change)).status).toBe(401);
-  });
-
-  test("one byte of the body changed: 401", async () => {
-    const body = JSON.stringify(comment());
-    const signature = await sign(body);
-    const answer = await deliver("issue_comment", body.replace("fix it", "fix at"), { headers: { "x-hub-signature-256": signature } });
-    expect(answer.status).toBe(401);
-  });
-
-  test.each(["{", "", "[1]", "1", "null", "payload=%7B%7D"])("signed, but %s: 400", async (body) => {
-    expect((await deliver("issues", body)).status).toBe(400);
-  });
-
-  test("signed, but not UTF-8: 400", async () => {
-    expect((await deliver("issues", new Uint8Array([0x7b, 0xff, 0x7d]))).status).toBe(400);
-  });
-
-  test("more than 25 MB: 413", async () => {
-    const answer = await ask("/github/webhook", {
-      method: "POST",
-      headers: { "content-length": String(25 * 1024 * 1024 + 1), "x-github-event": "issues" },
-      body: "x".repeat(25 * 1024 * 1024 + 1),
-    });
-    expect(answer.status).toBe(413);
-  });
-});
-
-/** What a payload may lack or have in another form, and be signed all the same. */
-const MUTATIONS: [string, (payload: Record<string, unknown>) => Record<string, unknown>][] = [
-  ["no installation", ({ installation: _, ...rest }) => rest],
-  ["another action", (payload) => ({ ...payload, action: "defenestrated" })],
-  ["an action that is no text", (payload) => ({ ...payload, action: { a: 1 } })],
-  ["no sender", ({ sender: _, ...rest }) => rest],
-  ["no repository", ({ repository: _, ...rest }) => rest],
-  ["a repository that is null", (payload) => ({ ...payload, repository: null })],
-  ["a bot for a sender", (payload) => ({ ...payload, sender: { ...(payload.sender as object), type: "Bot" } })],
-  ["nothing", () => ({})],
-];
-
-describe("the examples of every event", () => {
-  const all = examples.flatMap(({ name, examples: payloads }) =>
-    payloads.map((payload) => ({ name, payload: payload as Record<string, unknown> })),
-  );
-
-  test(`${all.length} of them are taken, and what is ignored asks GitHub for nothing`, async () => {
-    const asking = new Set<string>();
-    const wrong: string[] = [];
-    let slowest = 0;
-    for (const { name, payload } of all) {
-      const body = JSON.stringify({ ...payload, installation: payload.installation ?? { id: 100 } });
-      outside.gitHubCalls.length = 0;
-      const began = performance.now();
-      const answer = await deliver(name, body);
-      slowest = Math.max(slowest, performance.now() - began);
-      const text = await answer.text();
-      if (answer.status !== 202) wrong.push(`${name}.${payload.action}: ${answer.status} ${text}`);
-      const calls = outside.gitHubCalls.filter((call) => !call.includes(" /repos/acme/r"));
-      if (calls.length > 0) {
-        if (text.startsWith("ignored") && !calls.every((call) => call.endsWith("/pulls")))
-          wrong.push(`${name}.${payload.action} asked ${calls}`);
-        asking.add(name);
-      }
-    }
-    expect(wrong).toEqual([]);
-    // Only checks without a pull request in them have to be looked for.
-    expect([...asking].toSorted()).toEqual(["check_run", "check_suite", "workflow_run"].filter((name) => asking.has(name)));
-    expect(slowest).toBeLessThan(2_000);
-  }, 120_000);
-
-  test.each(MUTATIONS)(
-    "with %s they are taken or refused, and nothing breaks",
-    async (_name, mutate) => {
-      const wrong: string[] = [];
-      for (const { name, payload } of all) {
-        const answer = await deliver(name, JSON.stringify(mutate({ ...payload, installation: payload.installation ?? { id: 100 } })));
-        if (answer.status !== 202 && answer.status !== 400)
-          wrong.push(`${name}.${payload.action}: ${answer.status} ${await answer.text()}`);
-      }
-      expect(wrong).toEqual([]);
-    },
-    120_000,
-  );
-
-  test("64 KiB of backticks, and of everything else that might be slow, are read in no time", async () => {
-    for (const piece of ["`", "<!--", "~~~\n", "> ", "@errand-", "@errand/", "<code>", "](", "\\", "*_"]) {
-      const body = `${piece.repeat(Math.ceil(65_536 / piece.length))} @errand`;
-      const began = performance.now();
-      const answer = await post(comment({ body }));
-      expect([piece, answer.status]).toEqual([piece, 202]);
-      expect(performance.now() - began).toBeLessThan(1_000);
-    }
   });
 });
