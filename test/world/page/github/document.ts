@@ -10,7 +10,7 @@ const IMPORTS = new Html('{"imports":{"idiomorph":"/github/morph.js"}}');
 function whoMenu(people: readonly Person[], me: string, back: string): Html {
   const one = ({ login, about }: Person) =>
     html`<button type="submit" name="login" value="${login}" class="choice"${login === me ? html` aria-current="true"` : null}><b>${login}</b> <span class="quiet">${about}</span></button>`;
-  return html`<details class="menu who"><summary class="button small" aria-label="You are ${me}. Be someone else">${me}</summary><div><form method="post" action="/github/as"><input type="hidden" name="back" value="${back}">${people.map(one)}</form></div></details>`;
+  return html`<details class="menu who"><summary class="button small" aria-label="You are ${me}. Be someone else">${me} <span aria-hidden="true">▾</span></summary><div><form method="post" action="/github/as"><input type="hidden" name="back" value="${back}">${people.map(one)}</form></div></details>`;
 }
 
 /** A page. `main` is what stands in it; `path` is its own address. */

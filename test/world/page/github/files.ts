@@ -48,7 +48,7 @@ function patchRows(file: ChangedFile, view: View | undefined): Html {
   const rows = lines.slice(0, MOST_LINES).map((line) => {
     const { name, add, below } = view ? talkOn(line, file, view) : { name: "", add: null, below: [] };
     const talk = below.length > 0 ? html`<tr class="talk" id="talk-${name}"><td colspan="3">${below}</td></tr>` : null;
-    return html`<tr class="${line.kind}"${name ? html` id="${name}"` : null}><td class="no">${line.old}</td><td class="no">${line.new}</td><td class="code">${add}<span class="text">${line.text}</span></td></tr>${talk}`;
+    return html`<tr class="line-${line.kind}"${name ? html` id="${name}"` : null}><td class="no">${line.old}</td><td class="no">${line.new}</td><td class="code">${add}<span class="text">${line.text}</span></td></tr>${talk}`;
   });
   const left = lines.length - rows.length;
   return html`<div class="diff"><table><tbody>${rows}</tbody></table></div>${left > 0 ? html`<p class="quiet more">${left} more lines are not shown.</p>` : null}`;

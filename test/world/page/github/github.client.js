@@ -44,7 +44,7 @@ const callbacks = {
     if (!(old instanceof Element)) return true;
     if ("client" in old.dataset && "client" in (fresh.dataset ?? {})) return false;
     if (old.tagName === "TIME" && old.dataset.at === fresh.dataset?.at) return false;
-    return !(old.matches("textarea, select, input:not([type=hidden]):not([data-tick])") && old.id === fresh.id && old.name === fresh.name);
+    return !(old.matches("textarea, select, input:not([type=hidden], .task-item *)") && old.id === fresh.id && old.name === fresh.name);
   },
   beforeAttributeUpdated: (name, element) => !(name === "open" && element.tagName === "DETAILS"),
 };

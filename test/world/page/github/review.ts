@@ -42,7 +42,7 @@ export function editLinks(place: ThreadPlace, anchor: string): { editing: boolea
 function hunkTail(comment: ReviewComment): Html | null {
   const lines = parsePatch(comment.diff_hunk).filter((line) => line.kind !== "hunk" && line.kind !== "note");
   if (lines.length === 0) return null;
-  return html`<div class="diff"><table>${lines.slice(-SHOWN_LINES).map((line) => html`<tr class="${line.kind}"><td class="no">${line.old}</td><td class="no">${line.new}</td><td class="code">${line.text}</td></tr>`)}</table></div>`;
+  return html`<div class="diff"><table>${lines.slice(-SHOWN_LINES).map((line) => html`<tr class="line-${line.kind}"><td class="no">${line.old}</td><td class="no">${line.new}</td><td class="code">${line.text}</td></tr>`)}</table></div>`;
 }
 
 /** One thread. `heading` shows where it is, with the last lines of the diff, as in the conversation. */

@@ -54,7 +54,10 @@ export function threadsOf(comments: readonly ReviewComment[]): ReviewThread[] {
 
 /** The entries of a conversation. Reviews that only carried an answer in a thread are left out, as GitHub does. */
 export function timelineOf(thread: Pick<Thread, "comments" | "events" | "parts">): Entry[] {
-  const entries: Entry[] = thread.comments.map((comment) => ({ kind: "comment", at: Date.parse(comment.created_at), comment }));
+  // GitHub's dates are whole seconds: of what happened in the same one, commits come first.
+  const commits = thread.parts?.commits ?? [];
+  const entries: Entry[] = commits.map((commit) => ({ kind: "commits", at: Date.parse(commit.commit.author.date), commits: [commit] }));
+  for (const comment of thread.comments) entries.push({ kind: "comment", at: Date.parse(comment.created_at), comment });
   const merged = thread.events.filter((event) => event.event === "merged").map((event) => Date.parse(event.created_at));
   for (const event of thread.events) {
     const at = Date.parse(event.created_at);
@@ -77,7 +80,6 @@ export function timelineOf(thread: Pick<Thread, "comments" | "events" | "parts">
       if (reviews.has(one.top.pull_request_review_id ?? -1)) continue;
       entries.push({ kind: "thread", at: Date.parse(one.top.created_at), thread: one });
     }
-    for (const commit of parts.commits) entries.push({ kind: "commits", at: Date.parse(commit.commit.author.date), commits: [commit] });
   }
   return entries
     .toSorted((a, b) => a.at - b.at)
