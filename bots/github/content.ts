@@ -74,7 +74,7 @@ export function pushFailure(turn: TurnView, home: Home): string {
   const { message, action } = turn.pushFailure;
   const rows = ["[!WARNING]", `**Not pushed:** ${line(message, 1_500, home)}`];
   if (action) rows.push("", `**What to do:** ${line(action, 1_500, home)}`);
-  return rows.map((row) => `> ${row}`).join("\n");
+  return rows.map((row) => `> ${row}`.trimEnd()).join("\n");
 }
 
 /** The request, quoted in one line. */

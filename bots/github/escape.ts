@@ -58,12 +58,14 @@ const ENTITY = /&(?=#?\w{1,40};)/g;
 
 function address(text: string, home: Home): string {
   const named = (quiet(text, home) ?? text).replace(ENTITY, "&amp;");
-  return /^https?:/i.test(named) ? named.replaceAll("@", "%40") : named.replaceAll("@", `@${JOIN}`);
+  // Where it is no address for GitHub, its end could be the number of an issue. Browsers decode what is after `#`.
+  const numbered = named.replace(/#(?=\d)/g, "#%3");
+  return /^https?:/i.test(named) ? numbered.replaceAll("@", "%40") : numbered.replaceAll("@", `@${JOIN}`);
 }
 
 /** An address, up to where it can end for Markdown or where another begins. */
-const ADDRESS = String.raw`(?:(?:https?:)?(?:\\?\/){2}|www\\?\.)(?:(?!(?:https?:)?(?:\\?\/){2})[^\s<>()\[\]])+`;
-const SIGNS = String.raw`<br ?\/?>|<|@|~{3,}|#(?=\d)|!+(?=\[)|&(?=#?\w{1,40};)`;
+const ADDRESS = String.raw`(?:(?:https?:)?(?:\\?\/){2}|www\\?\.)(?:(?!(?:https?:)?(?:\\?\/){2}|!\[)[^\s<>()\[\]])+`;
+const SIGNS = String.raw`<br ?\/?>|<|@|~{3,}|#(?=\d)|!(?=\[)|&(?=#?\w{1,40};)`;
 /** Where Markdown is let through, `\` escapes what follows it. */
 const IN_MARKDOWN = new RegExp(String.raw`${ADDRESS}|\\[!-/:-@\[-\x60{-~]|\x60|${SIGNS}`, "gi");
 /** Where nothing is to be Markdown, every sign of it is text. */
@@ -85,7 +87,8 @@ function prose(source: string, home: Home, mode: Mode): string {
     }
     if (first === "@") return `@${JOIN}`;
     if (first === "&") return "&amp;";
-    if (first === "!") return mode.flat ? found : "";
+    // A picture is fetched by who reads it, from wherever its address says: it becomes a link.
+    if (first === "!") return mode.flat ? found : "🖼 ";
     if (first === "#") return /[\w.\-/]/.test(text[offset - 1] ?? "") ? `#${JOIN}` : "#";
     if (first === "<") return found.length > 1 && mode.breaks ? "<br>" : `&lt;${found.slice(1)}`;
     // Tildes could begin a fence that is not seen here.
@@ -119,11 +122,12 @@ function row(text: string, home: Home, mode: Mode, risky: (code: string) => bool
     seen.set(run.length, next);
     const close = same[next];
     if (close === undefined) continue;
-    const before = text.slice(from, found.index);
+    const before = prose(text.slice(from, found.index), home, mode);
     // A bare address would go on into the span.
-    const gap = /(?:\/\/|www\.)[^\s<]*$/i.test(before.slice(-2_100)) ? " " : "";
+    const word = before.slice(Math.max(before.lastIndexOf(" "), before.lastIndexOf("\t")) + 1);
+    const gap = /\/\/|www\./i.test(word) ? " " : "";
     const inner = text.slice(opening.lastIndex, close);
-    out += `${prose(before, home, mode)}${gap}${run}${risky(inner) ? guarded(inner) : unmarked(inner)}${run}`;
+    out += `${before}${gap}${run}${risky(inner) ? guarded(inner) : unmarked(inner)}${run}`;
     from = close + run.length;
     opening.lastIndex = from;
   }

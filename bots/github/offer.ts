@@ -2,12 +2,12 @@
 import type { OfferView } from "../../protocol/view.ts";
 import type { Message } from "../surface.ts";
 import { offerWords, TAKE } from "../words.ts";
-import { type CommentContent, comment } from "./content.ts";
-import { clean, homeOf, line } from "./escape.ts";
+import { type CommentContent, comment, small } from "./content.ts";
+import { clean, code, homeOf, line } from "./escape.ts";
 import { boxLine } from "./marker.ts";
 
 /** Renders an offer: while it is open with a box to take it, then with what became of it. */
-export function renderOffer(message: Extract<Message, { kind: "offer" }>, offer: OfferView): CommentContent {
+export function renderOffer(message: Extract<Message, { kind: "offer" }>, offer: OfferView, slug: string): CommentContent {
   const home = homeOf(message.view);
   const detail = clean(offer.detail ?? "")
     .split("\n")
@@ -20,5 +20,6 @@ export function renderOffer(message: Extract<Message, { kind: "offer" }>, offer:
     `### 🔧 ${line(offer.title, 500, home) || "Something to do next"}`,
     detail,
     open ? boxLine(TAKE, { kind: "take" }) : `☑️ ${offerWords(offer)}${by}`,
+    open ? small([`Tick it, or reply with ${code(`@${slug} fix ci`, 120)}.`]) : "",
   ]);
 }

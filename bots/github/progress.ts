@@ -23,7 +23,9 @@ import { clean, code, type Home, homeOf, line } from "./escape.ts";
 import { boxLine } from "./marker.ts";
 
 /** Most tasks in one comment: it is to be read at a glance, 25 lines with all around them. */
-const MOST_TASKS = 9;
+const MOST_TASKS = 8;
+/** Most remarks, the newest: notices, what keeps the model, services that are missing. */
+const MOST_REMARKS = 3;
 /** Characters shown of the text being written, and of each text in the list of what was said. */
 const TAIL = 280;
 const SAID = 200;
@@ -92,7 +94,9 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
     ...turn.notices.map((notice) => `ℹ️ ${line(notice, 400, home)}`),
     trouble === null ? "" : `⏳ ${line(trouble, 600, home)}`,
     ...missingLines(view, home).map((one) => `ℹ️ ${one}`),
-  ].filter((part) => part !== "");
+  ]
+    .filter((part) => part !== "")
+    .slice(-MOST_REMARKS);
   const branch = branchOf(view);
   const step = over ? "" : line(stepOf(turn), 200, home);
   const used = turn.tokens === null ? [] : [tokens(turn.tokens), cost(turn.cost)];

@@ -14,7 +14,7 @@ export function renderGitHub(message: Message, slug: string): CommentContent | C
   if (message.kind === "note") return renderNote(message);
   if (message.kind === "offer") {
     const offer = message.view.offers.find((candidate) => candidate.id === message.offer);
-    return offer ? renderOffer(message, offer) : past(message.links.session);
+    return offer ? renderOffer(message, offer, slug) : past(message.links.session);
   }
   const turn = message.view.turns.find((candidate) => candidate.id === message.turn);
   if (message.kind === "status") return turn ? renderStatus(message, turn) : pastCheck(message);

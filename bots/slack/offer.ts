@@ -11,10 +11,11 @@ export function renderOffer(offer: OfferView): SlackContent {
   const open = offer.state === "open" && !offer.auto;
   const by = offer.state === "taken" && offer.by ? ` by ${address(offer.by)}` : "";
   const detail = within(offer.detail ?? "", LIMIT.section).trim();
+  const title = line(offer.title, 2_000) || "Something to do next";
   return {
-    text: line(offer.title, LIMIT.text - 500) + (open ? "" : ` · ${offerWords(offer)}${by}`),
+    text: title + (open ? "" : ` · ${offerWords(offer)}${by}`),
     blocks: [
-      section(`*${line(offer.title, 2_000).replaceAll("*", "∗") || "Something to do next"}*`),
+      section(`*${title.replaceAll("*", "∗")}*`),
       ...(detail === "" ? [] : [section(detail)]),
       ...(open ? actions(`offer:${offer.id}`, [button(ACTION.take, TAKE, offer.id)]) : context([`${offerWords(offer)}${by}`])),
     ],

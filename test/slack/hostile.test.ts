@@ -5,6 +5,7 @@ import { renderSlack } from "../../bots/slack/render.ts";
 import { splitMarkdown, tailOfMarkdown } from "../../bots/split.ts";
 import type { Message } from "../../bots/surface.ts";
 import { isOver, type TurnState, type TurnView, type View } from "../../protocol/view.ts";
+import { FAILING, offered, pulled, unpushed } from "../github/views.ts";
 import { complaintsAboutBlocks } from "../world/slack/blocks.ts";
 import { accepted, asking, booting, finished, LINKS, opened, planned, START, viewOf, WHO } from "./views.ts";
 
@@ -86,7 +87,7 @@ function hostileView(seed: number): View {
     const once = Array.from({ length }, () => PIECES[below(PIECES.length)]).join("");
     return below(12) === 0 ? once.repeat(200).slice(0, 150_000) : once;
   };
-  const view = viewOf(...opened(), ...booting, ...accepted, ...planned, ...asking);
+  const view = viewOf(...opened(), ...booting, ...accepted, ...planned, ...asking, ...pulled({ checks: FAILING }), ...unpushed, ...offered);
   const [turn] = view.turns;
   if (!turn) throw new Error("no turn");
   const many = <T>(item: T, most: number): T[] => Array.from({ length: below(most) }, () => structuredClone(item));
@@ -163,6 +164,7 @@ describe("hostile and huge content", () => {
       { kind: "final", turn: 1, view, links: LINKS },
       { kind: "ask", turn: 1, ask: "per_1", view, links: LINKS },
       { kind: "ask", turn: 1, ask: "unknown", view, links: LINKS },
+      { kind: "offer", offer: "fix:9f86d08", view, links: LINKS },
       { kind: "progress", turn: 99, view, links: LINKS, now: START },
       { kind: "note", code: "x", text: view.turns[0]?.prompt ?? "", mention: WHO.id },
     ];
