@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebClient } from "@slack/web-api";
 import { exportJWK, generateKeyPair } from "jose";
-import { EnsureBody, type SandboxView } from "../../protocol/backend.ts";
+import { type BootConfig, EnsureBody, type SandboxView } from "../../protocol/backend.ts";
 import type { RunnerEvent } from "../../protocol/events.ts";
 import type { Command } from "../../protocol/runner.ts";
 import { type Link, openLink } from "../../runner/link.ts";
@@ -118,8 +118,10 @@ export function startRunner(options: {
 export class Backend {
   script: Script = ordinary;
   refuse: { status: number; code: string; message: string; retryable: boolean } | null = null;
-  /** Sandboxes ever started, in order: `session/generation`. */
+  /** Sandboxes ever started, in order: `session/generation`, what they were told, and the prompts they got. */
   readonly started: string[] = [];
+  readonly configs: BootConfig[] = [];
+  readonly prompts: Extract<Command, { do: "prompt" }>[] = [];
   readonly #sandboxes = new Map<string, { view: SandboxView; runner: Runner }>();
   readonly #commands = new Map<string, Set<number>>();
   readonly #done = new Map<string, Set<number>>();
@@ -182,13 +184,22 @@ export class Backend {
       session: config.session,
       generation: config.generation,
       token: config.runnerToken,
-      script: () => this.script,
+      script: () => (prompt, say, stopped) => {
+        this.prompts.push(prompt);
+        return this.script(prompt, say, stopped);
+      },
       commands: of(this.#commands),
       done: of(this.#done),
     });
     this.#sandboxes.set(id, { view, runner });
     this.started.push(id);
+    this.configs.push(config);
     return { status: 201, json: view };
+  }
+
+  /** How many sandboxes run. */
+  running(): number {
+    return [...this.#sandboxes.values()].filter(({ view }) => view.state === "running").length;
   }
 
   #kill(sandbox: { view: SandboxView; runner: Runner }, reason: string): void {

@@ -208,8 +208,11 @@ export class Conversation {
   /** The conversation has ended: nothing is worked on any more, and the sandbox goes. A later prompt begins again. */
   close(how: "closed" | "merged" | "gone", who: Person | null): void {
     const { log, turns, link } = this.#parts;
-    if (log.view().closed !== null || log.last() === 0) return;
+    const { closed } = log.view();
     const at = this.#ports.now();
+    // A merge that closes an issue is told twice, in either order: what counts is that it was merged.
+    if (closed?.how === "closed" && how === "merged") return void log.append([{ type: "session.closed", at, how, who }]);
+    if (closed !== null || log.last() === 0) return;
     for (const turn of turns.queued()) this.#withdraw(turn.id, at);
     const running = turns.running();
     if (running) {

@@ -50,7 +50,8 @@ export const GIVE_UP_AFTER_MS = 24 * 3600_000;
 export function urgency(view: View, turn: TurnView): string {
   const plan = turn.plan.map((item) => item.status[0]).join("");
   const asks = turn.asks.map((ask) => ask.state[0]).join("");
-  return `${turn.state}|${view.sandbox.state}|${view.sandbox.phases.filter((phase) => phase.ms !== null).length > 0}|${plan}|${asks}|${turn.retry !== null}`;
+  const pull = view.pull && `${view.pull.number}${view.pull.state}${view.pull.checks.state}`;
+  return `${pull}|${turn.state}|${view.sandbox.state}|${view.sandbox.phases.filter((phase) => phase.ms !== null).length > 0}|${plan}|${asks}|${turn.retry !== null}`;
 }
 
 /** For how long a turn has run at that time, in ms. */
@@ -69,7 +70,9 @@ export function editDue(
 ): number | undefined {
   if (row.sent === null) return row.due;
   // Beside an outcome that stands in the thread already, a message that still works is wrong: the last edit waits less.
-  const gap = Math.max(row.due, row.sentAt + (row.frozen === null ? pace(elapsedAt(turn, row.sentAt)).gap : LAST_EDIT_GAP_MS));
+  // An outcome changes seldom, and then it tells something new.
+  const soon = row.frozen !== null || row.kind === "final";
+  const gap = Math.max(row.due, row.sentAt + (soon ? LAST_EDIT_GAP_MS : pace(elapsedAt(turn, row.sentAt)).gap));
   if (urgent || row.frozen !== null) return gap;
   if (changedAt !== undefined) return Math.max(gap, changedAt + pace(elapsedAt(turn, changedAt)).trailing);
   if (row.kind !== "progress") return undefined;

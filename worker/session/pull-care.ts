@@ -117,7 +117,7 @@ export class PullCare {
         const opened = await forge.openPull(repository, structuredClone(view), links);
         if (opened.kind === "nothing") return () => this.#done({ open: false });
         if (opened.kind !== "pull") return () => this.#unsettled(work, opened);
-        return () => this.#opened({ ...opened.pull, own: true }, opened.native);
+        return () => this.#opened(opened.pull, opened.native);
       }
       case "look": {
         // What is told while the look is under way may be newer than what it sees: it is looked at again.
@@ -199,9 +199,9 @@ export class PullCare {
     // What was offered for an older commit, or for checks that pass by now, has lost its meaning.
     if (offer && (!isOpen(pull) || pull.commit !== before.commit || pull.checks.state !== "failing")) conversation.dropOffer();
     if (isOpen(pull)) return;
-    voice.settleOutcomes();
     if (isOpen(before) && pull.state === "merged") conversation.close("merged", null);
     else if (isOpen(before) && log.view().thread === pull.thread) conversation.close("closed", null);
+    voice.settleOutcomes();
   }
 
   /** Checks fail on what errand pushed: it offers to mend them, or does. */
