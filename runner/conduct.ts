@@ -208,7 +208,9 @@ export function conduct(options: ConductOptions): Conductor {
       mine.ending = true;
       const { outcome, tree } = end;
       const settling = { turn, outcome, tree, failure: end.failure, request: prompt.text };
-      const failure = options.signal.aborted ? undefined : await settleTurn(ending, settling, stopped);
+      // A stop that ended the turn has its own time for the push; one that comes during the push ends the waiting.
+      const hurry = mine.stopped ? new Promise(() => undefined) : stopped;
+      const failure = options.signal.aborted ? undefined : await settleTurn(ending, settling, hurry);
       if (options.signal.aborted) return;
       const late = outcome === "done" && !mine.stopped ? takeLate(journal, turn) : null;
       if (late !== null) {

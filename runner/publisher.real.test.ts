@@ -125,6 +125,16 @@ describe("publishing", () => {
     expect(run(origin, "branch", "--list", "errand/*")).toBe("");
   });
 
+  it("pushes what the agent committed before it was stopped, and leaves the rest as it is", async () => {
+    const publisher = await begin();
+    write("a.txt", "1\n");
+    git("commit", "-q", "-am", "First");
+    write("a.txt", "half\n");
+    await end(publisher, "stopped");
+    expect(onServer("errand/x")).toBe(git("rev-parse", "HEAD"));
+    expect(git("status", "--porcelain")).toBe("M a.txt");
+  });
+
   it("names the co-author once in the agent's own commits, and leaves those of others and the repository's hook alone", async () => {
     await begin();
     write("a.txt", "1\n");

@@ -93,6 +93,8 @@ describe("a change on its way to the server", { timeout: 120_000 }, () => {
     expect(peer.of("push.failed")).toEqual([]);
     expect(peer.faults).toEqual([]);
 
+    // The search sees what is there, git's configuration too.
+    expect(filesWith(stage.root, author.email)).toContain(join(stage.workspace, ".git", "config"));
     expect(filesWith(stage.root, TOKEN)).toEqual([]);
     expect(processesWith(TOKEN)).toEqual([]);
     expect(JSON.stringify(peer.events)).not.toContain(TOKEN);
