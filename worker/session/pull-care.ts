@@ -3,7 +3,7 @@
  * of it and of its checks, and offers to mend what fails. Does what `nextWork` decides, one call at a time; whatever is
  * lost on the way is wanted still and done again.
  */
-import type { FailingCheck, Forge, Unsettled } from "../../bots/forge.ts";
+import type { FailingCheck, Forge, Policy, Unsettled } from "../../bots/forge.ts";
 import type { Links } from "../../bots/surface.ts";
 import type { Pull, RunnerEvent } from "../../protocol/events.ts";
 import { parseThreadKey } from "../../protocol/thread.ts";
@@ -62,7 +62,8 @@ export class PullCare {
       pulls.set({ ...(there ? { look: true } : { open: event.commits > 0 }), nextTry: 0, failed: 0 });
       if (there) voice.beside(event.turn, event.commit, pull.thread);
     }
-    if (event.type === "turn.finished" && log.view().pull?.own === true) pulls.set({ describe: { ready: event.outcome === "done" } });
+    if (event.type === "turn.finished" && log.view().pull?.own === true)
+      pulls.set({ describe: { ready: event.outcome === "done" }, policy: null });
   }
 
   /** Somebody or something changed the pull request: it is to be looked at. */
@@ -76,7 +77,7 @@ export class PullCare {
     const state = pulls.get();
     if (state.lookAt !== null && now >= state.lookAt) pulls.set({ lookAt: null, look: true });
     const failing = failingCommit(pulls.get(), log.view());
-    if (failing !== null) pulls.set({ handled: failing, read: failing });
+    if (failing !== null) pulls.set({ handled: failing, read: failing, policy: null });
     this.#begin(now);
   }
 
@@ -86,6 +87,8 @@ export class PullCare {
     const repository = this.#ports.repository();
     if (work === null || !forge || repository === null || this.#calling || now < this.#parts.pulls.get().nextTry) return;
     this.#calling = true;
+    // What is told while the look is under way may be newer than what it sees: then it is looked at again.
+    if (work === "look") this.#parts.pulls.set({ look: false });
     void this.#do(work, forge, repository)
       .catch((error: unknown): (() => void) => {
         const why = error instanceof Error ? error.message : String(error);
@@ -111,7 +114,7 @@ export class PullCare {
       }
       case "policy": {
         const found = await forge.policy(repository);
-        return () => (found.kind === "policy" ? this.#done({ policy: found.policy }) : this.#unsettled(work, found));
+        return () => (found.kind === "policy" ? this.#decided(found.policy, found.wrong ?? null) : this.#unsettled(work, found));
       }
       case "open": {
         const opened = await forge.openPull(repository, structuredClone(view), links);
@@ -120,8 +123,6 @@ export class PullCare {
         return () => this.#opened(opened.pull, opened.native);
       }
       case "look": {
-        // What is told while the look is under way may be newer than what it sees: it is looked at again.
-        this.#ports.store(() => pulls.set({ look: false }));
         const seen = await forge.look(repository, number);
         if (seen.kind !== "pull")
           return () => {
@@ -150,6 +151,19 @@ export class PullCare {
 
   #done(change: Parameters<Pulls["set"]>[0]): void {
     this.#parts.pulls.set({ ...change, nextTry: 0, failed: 0 });
+  }
+
+  #decided(policy: Policy, wrong: string | null): void {
+    const { pulls, voice } = this.#parts;
+    const known = pulls.get().wrong;
+    this.#done({ policy, wrong });
+    if (wrong === null || wrong === known) return;
+    const { pull } = this.#parts.log.view();
+    voice.note("policy_wrong", wrong, null, {
+      turn: null,
+      cause: `policy:${this.#ports.now()}`,
+      where: pull ? { thread: pull.thread, place: null } : voice.home(),
+    });
   }
 
   #unsettled(work: Work, how: Unsettled): void {

@@ -16,6 +16,7 @@ const state = (change: Partial<PullState> = {}): PullState => ({
   before: 0,
   identity: { name: "errand[bot]", email: "1+errand[bot]@users.noreply.github.com" },
   policy: { checks: "ask", ready: true },
+  wrong: null,
   nextTry: 0,
   failed: 0,
   lookAt: null,

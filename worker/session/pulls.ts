@@ -38,7 +38,9 @@ export type PullState = {
   /** How many branches the session had before this one. */
   before: number;
   identity: Identity | null;
+  /** What the repository's owners decided, read anew before it is acted on; and what of it could not be understood, once said. */
   policy: Policy | null;
+  wrong: string | null;
   /** Not before this time is the forge asked again, ms since 1970, and how often in a row it failed. */
   nextTry: number;
   failed: number;
@@ -59,6 +61,7 @@ const NONE: PullState = {
   before: 0,
   identity: null,
   policy: null,
+  wrong: null,
   nextTry: 0,
   failed: 0,
   lookAt: null,

@@ -48,10 +48,20 @@ export interface Done {
 /** A turn of the conversation: what the person said, then all the model said and did until the next prompt. */
 export interface Turn {
   prompt: string;
+  /** What errand put around it for the agent to read; empty where there was nothing. */
+  context: string;
   texts: string[];
   done: Done[];
   /** How many answers the model gave. */
   answers: number;
+}
+
+/** How the runner begins what stands around a request, see runner/briefing.ts. */
+const AROUND = "\n\nWhat stands around this request follows.";
+
+function ofPerson(text: string): Pick<Turn, "prompt" | "context"> {
+  const at = text.indexOf(AROUND);
+  return at < 0 ? { prompt: text, context: "" } : { prompt: text.slice(0, at), context: text.slice(at) };
 }
 
 /** The plain text of a message. */
@@ -79,7 +89,7 @@ export function turnsOf(request: ChatRequest): Turn[] {
     const turn = turns.at(-1);
     if (message.role === "user") {
       if (last === "user" && turn) turn.prompt += `\n${textOf(message)}`;
-      else turns.push({ prompt: textOf(message), texts: [], done: [], answers: 0 });
+      else turns.push({ ...ofPerson(textOf(message)), texts: [], done: [], answers: 0 });
     } else if (message.role === "assistant" && turn) {
       turn.answers += 1;
       const text = textOf(message).trim();

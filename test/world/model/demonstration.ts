@@ -82,7 +82,7 @@ function change(turn: Turn, before: Turn[]): Reply {
   }
   const { folder, names } = lookedAt(look.result ?? "");
   const prompts = [...before, turn].map((one) => one.prompt);
-  const plan = names.has("src") && names.has("package.json") ? changesFor(prompts) : noteFor(prompts);
+  const plan = names.has("src") && names.has("package.json") ? changesFor(prompts, turn.context) : noteFor(prompts);
   const read = turn.done.filter((one) => one.name === "read");
   const toRead = plan.read.filter((path) => path.includes("/") || names.has(path));
   if (read.length === 0 && toRead.length > 0) {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { promptText } from "../../../runner/briefing.ts";
 import { type ChatRequest, isTitleRequest, titleOf, turnsOf } from "./chat.ts";
 import { deeds, demonstrate, HOW, intentOf, lookedAt, testOutcome, WHO } from "./demonstration.ts";
 import { type Scripts, scriptedModel } from "./scripted.ts";
@@ -50,7 +51,7 @@ test.each([
 describe("a conversation", () => {
   const messages = [
     { role: "system", content: "You help." },
-    user("first"),
+    user(promptText({ text: "first", context: "--characters" })),
     did("1", "bash", { command: "ls" }, "I look."),
     tool("1", "README.md"),
     { role: "assistant", content: "Done." },
@@ -59,8 +60,14 @@ describe("a conversation", () => {
   ];
   test("is read as turns", () => {
     expect(turnsOf(asking(messages))).toEqual([
-      { prompt: "first", texts: ["I look.", "Done."], done: [{ name: "bash", args: { command: "ls" }, result: "README.md" }], answers: 2 },
-      { prompt: "second\nand third", texts: [], done: [], answers: 0 },
+      {
+        prompt: "first",
+        context: expect.stringMatching(/--characters$/),
+        texts: ["I look.", "Done."],
+        done: [{ name: "bash", args: { command: "ls" }, result: "README.md" }],
+        answers: 2,
+      },
+      { prompt: "second\nand third", context: "", texts: [], done: [], answers: 0 },
     ]);
   });
   test("a title is asked for without tools", () => {

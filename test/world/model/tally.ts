@@ -1,4 +1,4 @@
-/** The changes the demonstration knows: a `--version` option for the sample repository, and a note anywhere else. Pure. */
+/** The changes the demonstration knows: two options for the sample repository, and a note anywhere else. Pure. */
 import type { Call } from "./chat.ts";
 
 /** A change: what to read first, then edits in groups that can be made at once, and the words for it. */
@@ -29,7 +29,7 @@ const VERSION: Change = {
       edit("README.md", "| `--help` | how to use it |", "| `--version` | the version |\n| `--help` | how to use it |"),
     ],
     [
-      edit("src/run.js", '["--help", "--lines", "--words"]', '["--help", "--lines", "--version", "--words"]'),
+      edit("src/run.js", '"--words"];', '"--version", "--words"];'),
       edit(
         "test/run.js",
         'test("an unknown option',
@@ -52,6 +52,44 @@ const VERSION: Change = {
   ],
   isThere: (contents) => contents.includes('args.includes("--version")'),
   whenThere: "`tally --version` is there already.",
+};
+
+const CHARACTERS: Change = {
+  read: ["AGENTS.md", "README.md", "src/run.js", "test/run.js"],
+  says: "The options are read in `src/run.js`. I add `--characters` beside `--lines` and `--words`, with a test and a line in the README.",
+  steps: [
+    [
+      edit("src/run.js", '["--help",', '["--characters", "--help",'),
+      edit(
+        "README.md",
+        "| `--lines` | only the number of lines |",
+        "| `--characters` | only the number of characters |\n| `--lines` | only the number of lines |",
+      ),
+    ],
+    [
+      edit("src/run.js", "tally [--lines", "tally [--characters | --lines"),
+      edit(
+        "test/run.js",
+        'test("--lines prints',
+        'test("--characters prints the characters", () => assert.equal(run(["--characters"], read), "14\\n"));\ntest("--lines prints',
+      ),
+    ],
+    [
+      edit(
+        "src/run.js",
+        '  if (args.includes("--lines"))',
+        '  if (args.includes("--characters")) return characters + "\\n";\n  if (args.includes("--lines"))',
+      ),
+    ],
+  ],
+  did: "`tally --characters` prints just the number of characters.",
+  files: [
+    { path: "src/run.js", what: "the option, and its place in `--help`" },
+    { path: "test/run.js", what: "a test for it" },
+    { path: "README.md", what: "a line in the table" },
+  ],
+  isThere: (contents) => contents.includes('args.includes("--characters")'),
+  whenThere: "`tally --characters` is there already.",
 };
 
 /** A note in DEMO.md with what was asked in the thread, oldest first. */
@@ -78,7 +116,15 @@ export function noteFor(prompts: string[]): Change {
   };
 }
 
-/** The change for a prompt in the sample repository: the one about the version, else a note. */
-export function changesFor(prompts: string[]): Change {
-  return /\bversion\b/i.test(prompts.at(-1) ?? "") ? VERSION : noteFor(prompts);
+/**
+ * The change for a prompt in the sample repository: the option it speaks of; where the first prompt speaks of none, that of the
+ * issue around it; else a note.
+ */
+export function changesFor(prompts: string[], context = ""): Change {
+  const said = prompts.at(-1) ?? "";
+  for (const text of prompts.length === 1 ? [said, context] : [said]) {
+    if (/\bversion\b/i.test(text)) return VERSION;
+    if (/--characters\b/i.test(text)) return CHARACTERS;
+  }
+  return noteFor(prompts);
 }
