@@ -1,15 +1,18 @@
 /**
  * A git host on this machine: git's own `http-backend` behind a small HTTP server, bare repositories in a folder. Clone, fetch
- * and push work as with any host that speaks git's smart HTTP protocol; there is no sign-in, so it listens on loopback only.
+ * and push work as with any host that speaks git's smart HTTP protocol. By itself it asks nobody to sign in and takes errand's
+ * own branches only; a forge that is put in front (`attach`) says who may do what in its repositories, and hears of pushes.
  */
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { git, gitEnvironment } from "./bare.ts";
 import { isLoopbackHost } from "./loopback.ts";
 
 const run = promisify(execFile);
@@ -46,14 +49,6 @@ export function parseCgiHead(bytes: Buffer): { status: number; headers: [string,
   return { status, headers, body: end + (crlf >= 0 ? 4 : 2) };
 }
 
-/** git without the user's or the machine's configuration, so that it does the same everywhere. */
-const gitEnvironment = () => ({
-  PATH: process.env.PATH ?? "",
-  GIT_CONFIG_NOSYSTEM: "1",
-  GIT_CONFIG_GLOBAL: "/dev/null",
-  HOME: "/nonexistent",
-});
-
 /** The input of `git fast-import` that makes one commit with these files on `main`. `seconds` since 1970. Pure. */
 export function fastImport(files: Record<string, string>, message: string, seconds: number): Buffer {
   const data = (text: string) => `data ${Buffer.byteLength(text)}\n${text}\n`;
@@ -71,27 +66,75 @@ export async function sampleFiles(): Promise<Record<string, string>> {
   return Object.fromEntries((await Promise.all(pairs)).sort());
 }
 
-function feed(args: string[], input: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("git", args, { env: gitEnvironment(), stdio: ["pipe", "ignore", "pipe"] });
-    let errors = "";
-    child.stderr.on("data", (chunk: Buffer) => {
-      errors += chunk.toString();
-    });
-    child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`git ${args.join(" ")} failed: ${errors}`))));
-    child.stdin.end(input);
-  });
+/**
+ * What may be pushed: without sign-in errand's own branches only, with it every branch and tag but the default branch. The
+ * words for the protected branch, hidden refs and workflows are GitHub's.
+ */
+const UPDATE_HOOK = `#!/bin/sh
+default=$(git symbolic-ref HEAD)
+case "$1" in
+  refs/heads/errand/*) ;;
+  refs/heads/*|refs/tags/*)
+    if [ -z "$ERRAND_SIGNED_IN" ]; then
+      echo "Only branches that begin with errand/ can be pushed here, not $1." >&2
+      exit 1
+    fi
+    if [ "$1" = "$default" ]; then
+      echo "error: GH006: Protected branch update failed for $1." >&2
+      exit 1
+    fi ;;
+  *)
+    echo "deny updating a hidden ref, $1" >&2
+    exit 1 ;;
+esac
+case "$3" in *[!0]*) ;; *) exit 0 ;; esac
+if [ -n "$ERRAND_NO_WORKFLOWS" ]; then
+  base=$(git merge-base "$default" "$3")
+  touched=$(git diff --name-only "$base" "$3" -- .github/workflows | head -n 1)
+  if [ -n "$touched" ]; then
+    echo "refusing to allow a GitHub App to create or update workflow \\\`$touched\\\` without \\\`workflows\\\` permission" >&2
+    exit 1
+  fi
+fi
+exit 0
+`;
+
+/** Writes what was pushed to the file that the host named, a line for each ref: before, after, name. */
+const POST_RECEIVE_HOOK = `#!/bin/sh
+if [ -n "$ERRAND_PUSHED" ]; then cat > "$ERRAND_PUSHED"; fi
+`;
+
+/** One ref that a push changed. A ref that was made or removed has 40 zeros before or after. */
+export interface Push {
+  ref: string;
+  before: string;
+  after: string;
 }
 
-/** Lets pushes through to errand's own branches only. */
-const BRANCHES_ONLY = `#!/bin/sh
-case "$1" in
-  refs/heads/errand/*) exit 0 ;;
-esac
-echo "Only branches that begin with errand/ can be pushed here, not $1." >&2
-exit 1
-`;
+/** What a forge says to a request for a repository. `unknown`: not one of its own, so the host's rule without sign-in applies. */
+export type Admission =
+  | { kind: "unknown" }
+  | { kind: "admitted"; login: string | null; workflows: boolean }
+  | { kind: "refused"; status: 401 | 403 | 404; message: string };
+
+/** What a forge does for the git host. */
+export interface Forge {
+  /** Whether somebody may fetch from or push to a repository. `user` and `password` are those of Basic auth. */
+  admit(request: { repository: string; push: boolean; user: string | null; password: string | null }): Admission;
+  /** Hears of a push before the one who pushed hears of its success. */
+  pushed(repository: string, pushes: Push[], login: string | null): Promise<void>;
+  /** Where a path that is not git's is shown to people; null where nowhere. */
+  pageOf(path: string): string | null;
+}
+
+/** The user and password of an `Authorization` header; nulls where it is none of Basic auth. Pure. */
+export function basicAuth(header: string | undefined): { user: string | null; password: string | null } {
+  const found = /^Basic\s+([A-Za-z0-9+/=]+)$/i.exec(header ?? "")?.[1];
+  const [user, ...password] = Buffer.from(found ?? "", "base64")
+    .toString("utf8")
+    .split(":");
+  return found && user !== undefined ? { user, password: password.join(":") } : { user: null, password: null };
+}
 
 /** How a git host is started. */
 export interface GitHostOptions {
@@ -122,24 +165,47 @@ export async function startGitHost(options: GitHostOptions) {
     const making = join(root, `.making-${process.pid}-${name.replace("/", "-")}`);
     await rm(making, { recursive: true, force: true });
     await run("git", ["init", "--quiet", "--bare", "--initial-branch=main", making], { env: gitEnvironment() });
-    await run("git", ["-C", making, "config", "http.receivepack", "true"], { env: gitEnvironment() });
-    // Pushes come from sandboxes, without anyone's sign-in: none may change what every later session starts from.
-    await writeFile(join(making, "hooks", "update"), BRANCHES_ONLY, { mode: 0o755 });
-    await feed(["-C", making, "fast-import", "--quiet", "--done"], fastImport(files, "Start", Math.floor(now() / 1000)));
+    await equip(making);
+    await git(making, ["fast-import", "--quiet", "--done"], fastImport(files, "Start", Math.floor(now() / 1000)));
     await mkdir(join(target, ".."), { recursive: true });
     await rename(making, target);
     return `${url}/${name}.git`;
   }
 
+  /** Copies a repository with its branches, as a fork of it. Throws as `createRepository` does. */
+  async function forkRepository(from: string, name: string): Promise<string> {
+    const address = await createRepository(name, {});
+    await git(pathOf(name), ["fetch", "--quiet", pathOf(from), "+refs/heads/*:refs/heads/*"]);
+    return address;
+  }
+
+  /** Pushes come from sandboxes: none may change what every later session starts from. */
+  async function equip(path: string) {
+    await git(path, ["config", "http.receivepack", "true"]);
+    await writeFile(join(path, "hooks", "update"), UPDATE_HOOK, { mode: 0o755 });
+    await writeFile(join(path, "hooks", "post-receive"), POST_RECEIVE_HOOK, { mode: 0o755 });
+  }
+
   async function repositories(): Promise<string[]> {
     const owners = (await readdir(root, { withFileTypes: true })).filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
     const names = await Promise.all(
-      owners.map(async (owner) => (await readdir(join(root, owner.name))).map((name) => `${owner.name}/${name.replace(/\.git$/, "")}`)),
+      owners.map(async (owner) => {
+        const entries = (await readdir(join(root, owner.name))).filter((name) => name.endsWith(".git"));
+        return entries.map((name) => `${owner.name}/${name.slice(0, -4)}`);
+      }),
     );
     return names.flat().sort();
   }
 
-  function serveGit(request: IncomingMessage, response: ServerResponse, url: URL, repository: string, service: string) {
+  async function serveGit(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+    what: { repository: string; service: string; admission: Admission },
+  ) {
+    const { repository, service, admission } = what;
+    const admitted = admission.kind === "admitted" ? admission : null;
+    const notes = service === "git-receive-pack" ? await mkdtemp(join(tmpdir(), "errand-push-")) : null;
     const header = (name: string) => {
       const value = request.headers[name];
       return typeof value === "string" ? value : "";
@@ -157,6 +223,9 @@ export async function startGitHost(options: GitHostOptions) {
         HTTP_CONTENT_ENCODING: header("content-encoding"),
         GIT_PROTOCOL: header("git-protocol"),
         REMOTE_ADDR: "127.0.0.1",
+        ...(notes ? { ERRAND_PUSHED: join(notes, "pushed") } : {}),
+        ...(admitted?.login ? { ERRAND_SIGNED_IN: admitted.login } : {}),
+        ...(admitted && !admitted.workflows ? { ERRAND_NO_WORKFLOWS: "1" } : {}),
       },
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -180,11 +249,23 @@ export async function startGitHost(options: GitHostOptions) {
     });
     response.on("drain", () => child.stdout.resume());
     child.on("error", () => response.destroy());
-    child.on("close", () => {
+    child.on("close", async () => {
       children.delete(child);
+      if (notes) await tell(repository, notes, admitted?.login ?? null).catch((error: unknown) => console.error("local git host:", error));
       if (!started) response.writeHead(500, { "content-type": "text/plain" });
       response.end(started ? undefined : "git http-backend gave no answer\n");
     });
+  }
+
+  /** Tells the forge what was pushed, as the hook wrote it down. */
+  async function tell(repository: string, notes: string, login: string | null) {
+    const written = await readFile(join(notes, "pushed"), "utf8").catch(() => "");
+    await rm(notes, { recursive: true, force: true });
+    const pushes = written.split("\n").flatMap((line) => {
+      const [before, after, ref] = line.split(" ");
+      return before && after && ref ? [{ before, after, ref }] : [];
+    });
+    if (pushes.length > 0) await forge?.pushed(repository, pushes, login);
   }
 
   const text = (response: ServerResponse, status: number, body: string) => {
@@ -195,15 +276,25 @@ export async function startGitHost(options: GitHostOptions) {
     if (!isLoopbackHost(request.headers.host)) return text(response, 403, "Only this machine is served.\n");
     const address = new URL(request.url ?? "/", "http://127.0.0.1");
     const path = parseGitPath(address.pathname);
+    const page = path?.kind === "git" || address.pathname.endsWith(".git") ? null : forge?.pageOf(address.pathname + address.search);
+    if (page) return response.writeHead(request.method === "GET" ? 302 : 307, { location: page }).end();
     if (path?.kind === "list") {
       const names = await repositories();
       return text(response, 200, `${names.map((name) => `${url}/${name}.git`).join("\n")}\n`);
     }
     if (!path || !existsSync(pathOf(path.repository))) return text(response, 404, "Repository not found.\n");
     if (path.kind === "page") return text(response, 200, `git clone ${url}/${path.repository}.git\n`);
-    serveGit(request, response, address, path.repository, path.service);
+    const { repository, service } = path;
+    const push = service === "git-receive-pack" || address.searchParams.get("service") === "git-receive-pack";
+    const admission: Admission = forge?.admit({ repository, push, ...basicAuth(request.headers.authorization) }) ?? { kind: "unknown" };
+    if (admission.kind === "refused") {
+      if (admission.status === 401) response.setHeader("www-authenticate", 'Basic realm="GitHub"');
+      return text(response, admission.status, `${admission.message}\n`);
+    }
+    await serveGit(request, response, address, { repository, service, admission });
   }
 
+  let forge: Forge | null = null;
   const children = new Set<ReturnType<typeof spawn>>();
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {
@@ -216,6 +307,7 @@ export async function startGitHost(options: GitHostOptions) {
     server.listen(options.port ?? 0, "127.0.0.1", resolve);
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const name of await repositories()) await equip(pathOf(name));
   if (!existsSync(pathOf("acme/sample"))) await createRepository("acme/sample", await sampleFiles());
 
   return {
@@ -225,7 +317,15 @@ export async function startGitHost(options: GitHostOptions) {
     /** The bare repository's folder. */
     pathOf,
     createRepository,
+    forkRepository,
     repositories,
+    /** Puts a forge in front; the result takes it away again. */
+    attach(one: Forge): () => void {
+      forge = one;
+      return () => {
+        if (forge === one) forge = null;
+      };
+    },
     stop: () =>
       new Promise<void>((resolve) => {
         for (const child of children) child.kill();

@@ -1,9 +1,10 @@
-/** The whole local world at once, and a command to run it alone: a Slack with its page, a git host, a model. */
+/** The whole local world at once, and a command to run it alone: a Slack, a GitHub, a page to use both, a git host, a model. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startGitHost } from "./git-host.ts";
+import { type GitHubOptions, startGitHub } from "./github/start.ts";
 import { demonstrationModel, startModel } from "./model.ts";
 import { startPage } from "./page/start.ts";
 import { startSlack } from "./slack/start.ts";
@@ -18,7 +19,12 @@ export interface WorldOptions {
   /** The bot's token; the world's own unless given. */
   botToken?: string;
   /** Ports on 127.0.0.1; each that is missing is a free one. */
-  ports?: { slack?: number; page?: number; git?: number; model?: number };
+  ports?: { slack?: number; page?: number; git?: number; model?: number; github?: number };
+  /**
+   * The GitHub, whose repositories are the git host's; null or missing starts none, and the git host then asks nobody to sign in.
+   * `webhookUrl` is null while there is no App that listens.
+   */
+  github?: Pick<GitHubOptions, "webhookUrl" | "webhookSecret" | "app"> | null;
   /** `demonstration` starts the scripted model; null starts none. */
   model: "demonstration" | null;
   /** The waiting time between two pieces of the model's text, in ms. */
@@ -42,16 +48,21 @@ export async function startWorld(options: WorldOptions) {
       ...(options.botToken ? { botToken: options.botToken } : {}),
     });
     stops.push(slack.stop);
-    const page = await startPage({ slack, port: ports.page ?? 0 });
-    stops.push(page.stop);
     const git = await startGitHost({ port: ports.git ?? 0, dataDir: join(options.dataDir, "git") });
     stops.push(git.stop);
+    const github = options.github
+      ? await startGitHub({ ...options.github, port: ports.github ?? 0, dataDir: options.dataDir, webUrl: git.url, git })
+      : null;
+    if (github) stops.push(github.stop);
+    const page = await startPage({ slack, github, port: ports.page ?? 0 });
+    stops.push(page.stop);
+    github?.setWebUrl(new URL("github", page.url).href);
     const model =
       options.model === null
         ? null
         : await startModel({ port: ports.model ?? 0, respond: demonstrationModel(), paceMs: options.paceMs ?? 25 });
     if (model) stops.push(model.stop);
-    return { slack, page, git, model, stop };
+    return { slack, github, page, git, model, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -61,15 +72,20 @@ export async function startWorld(options: WorldOptions) {
 /** A running world. */
 export type World = Awaited<ReturnType<typeof startWorld>>;
 
-const HELP = `The local world of errand, alone: a Slack, a page to use it, a git host and a scripted model.
+const HELP = `The local world of errand, alone: a Slack and a GitHub, a page to use both, a git host and a scripted model.
 
 Usage: node test/world/main.ts [options]
 
   --data <folder>     where it is kept (default: .errand/world)
   --events <url>      where the Slack posts events and clicks, such as http://127.0.0.1:8787/slack/events
   --secret <text>     the signing secret of those posts (default: a random one, printed)
-  --page <port>       port of the page; --slack, --git and --model set the others (default: free ones)
+  --webhooks <url>    where the GitHub posts webhooks, such as http://127.0.0.1:8787/github/webhook
+  --webhook-secret <text>  what they are signed with (default: a random one, printed)
+  --page <port>       port of the page; --slack, --github, --git and --model set the others (default: free ones)
+  --no-github         without the GitHub; the git host then takes branches that begin with errand/ from everyone
   --no-model          without the scripted model
+
+  With the GitHub, its API's address, the App's id and the file with its key are printed.
   --help              this text
 
 Everything listens on 127.0.0.1 only. Ctrl-C ends it.
@@ -79,8 +95,10 @@ async function command(args: string[]): Promise<number | undefined> {
   const port = { type: "string" } as const;
   let values: ReturnType<typeof parse>["values"];
   function parse() {
-    const options = { data: port, events: port, secret: port, page: port, slack: port, git: port, model: port } as const;
-    return parseArgs({ args, options: { ...options, "no-model": { type: "boolean" }, help: { type: "boolean" } } });
+    const texts = { data: port, events: port, secret: port, webhooks: port, "webhook-secret": port } as const;
+    const options = { ...texts, page: port, slack: port, github: port, git: port, model: port } as const;
+    const flag = { type: "boolean" } as const;
+    return parseArgs({ args, options: { ...options, "no-model": flag, "no-github": flag, help: flag } });
   }
   try {
     values = parse().values;
@@ -93,7 +111,7 @@ async function command(args: string[]): Promise<number | undefined> {
     return 0;
   }
   const ports: Record<string, number> = {};
-  for (const name of ["page", "slack", "git", "model"] as const) {
+  for (const name of ["page", "slack", "github", "git", "model"] as const) {
     const value = values[name];
     if (value === undefined) continue;
     const number = Number(value);
@@ -104,18 +122,30 @@ async function command(args: string[]): Promise<number | undefined> {
     ports[name] = number;
   }
   const secret = values.secret ?? randomBytes(16).toString("hex");
+  const webhookSecret = values["webhook-secret"] ?? randomBytes(16).toString("hex");
+  const dataDir = values.data ?? ".errand/world";
   const world = await startWorld({
-    dataDir: values.data ?? ".errand/world",
+    dataDir,
     slackEventsUrl: values.events ?? null,
     signingSecret: secret,
     ports,
+    github: values["no-github"] ? null : { webhookUrl: values.webhooks ?? null, webhookSecret },
     model: values["no-model"] ? null : "demonstration",
   });
+  const keyFile = join(dataDir, "github-app.pem");
+  if (world.github) writeFileSync(keyFile, world.github.privateKey, { mode: 0o600 });
   const lines = [
     ["page", world.page.url],
     ["Slack Web API", world.slack.apiUrl],
     ["bot token", world.slack.botToken],
     ...(values.secret ? [] : [["signing secret", secret]]),
+    ...(world.github
+      ? [
+          ["GitHub API", world.github.apiUrl],
+          ["GitHub App", `${world.github.appId} (${world.github.slug}), key in ${keyFile}`],
+          ...(values["webhook-secret"] ? [] : [["webhook secret", webhookSecret]]),
+        ]
+      : []),
     ["git host", world.git.url],
     ...(world.model ? [["model", world.model.url]] : []),
   ];

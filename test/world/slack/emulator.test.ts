@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { createEmulator } from "emulate";
 import { describe, expect, test } from "vitest";
-import { createEmulatedSlack, EMULATE_VERSION, loadInternals } from "./emulator.ts";
+import { EMULATE_VERSION } from "../emulate.ts";
+import { createEmulatedSlack, loadInternals } from "./emulator.ts";
 
 // npm's `latest` of `emulate` is an unrelated package, and what we use of this one is not all exported.
 describe("the package emulate", () => {

@@ -6,27 +6,11 @@
  * This leans on how `emulate` 0.12.2 is built inside (its Slack part is not exported), hence the exact pin. What we rely
  * on is checked at start and in `emulator.test.ts`.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { findPackageJSON } from "node:module";
-import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { createEmulator } from "emulate";
 import { Hono } from "hono";
 import { z } from "zod";
+import { type Collection, callable, type EmulatorStore, loadPart } from "../emulate.ts";
 import type { Bot, Channel, EphemeralMessage, Message, Team, Token, User } from "./records.ts";
-
-/** The version of `emulate` this harness was written for. */
-export const EMULATE_VERSION = "0.12.2";
-
-/** A table of the emulator's store. `insert` takes a row without its number and times, `update` only what changes. */
-export interface Collection<Row> {
-  insert(row: Omit<Row, "id">): Row & { id: number };
-  all(): (Row & { id: number })[];
-  findBy(field: keyof Row & string, value: string): (Row & { id: number })[];
-  findOneBy(field: keyof Row & string, value: string): (Row & { id: number }) | undefined;
-  update(id: number, change: Partial<Row>): (Row & { id: number }) | undefined;
-  delete(id: number): boolean;
-}
 
 /** The tables of the emulator that this world reads or writes directly. */
 export interface SlackTables {
@@ -37,13 +21,6 @@ export interface SlackTables {
   ephemeralMessages: Collection<EphemeralMessage>;
   tokens: Collection<Token>;
   bots: Collection<Bot>;
-}
-
-/** The emulator's whole store; `snapshot` is plain JSON and `restore` takes it back. */
-export interface EmulatorStore {
-  snapshot(): unknown;
-  restore(snapshot: unknown): void;
-  setData(key: string, value: unknown): void;
 }
 
 interface Webhooks {
@@ -61,31 +38,14 @@ export interface Emulator {
   tables: SlackTables;
 }
 
-const callable = <T>() => z.custom<T>((value) => typeof value === "function");
 const Internals = z.object({
   slackPlugin: z.custom<SlackPlugin>((value) => typeof value === "object" && value !== null && "register" in value),
   getSlackStore: callable<(store: EmulatorStore) => SlackTables>(),
 });
 
-/**
- * Finds and loads the module of `emulate` that holds its Slack. Throws, saying what was looked for, when the package is
- * not the pinned one: npm's `latest` of that name is an unrelated package.
- */
+/** Loads the module of `emulate` that holds its Slack. Throws, saying what was looked for, when the package is not the pinned one. */
 export async function loadInternals(): Promise<z.infer<typeof Internals>> {
-  const manifest = findPackageJSON("emulate", import.meta.url);
-  if (!manifest) throw new Error(`The package emulate is not installed. Run: npm install (it is pinned to ${EMULATE_VERSION}).`);
-  const { version } = z.object({ version: z.string() }).parse(JSON.parse(readFileSync(manifest, "utf8")));
-  const dist = join(dirname(manifest), "dist");
-  const file = readdirSync(dist).find(
-    (name) => /^dist-.*\.js$/.test(name) && /export \{[^}]*\bslackPlugin\b/.test(readFileSync(join(dist, name), "utf8")),
-  );
-  if (version !== EMULATE_VERSION || !file) {
-    throw new Error(
-      `The local Slack needs emulate ${EMULATE_VERSION}, found ${version}${file ? "" : " without a Slack in it"}. Run: npm install.`,
-    );
-  }
-  const module: unknown = await import(/* @vite-ignore */ pathToFileURL(join(dist, file)).href);
-  return Internals.parse(module);
+  return Internals.parse(await loadPart("slackPlugin", "Slack"));
 }
 
 let turn: Promise<unknown> = Promise.resolve();
