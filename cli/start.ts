@@ -1,7 +1,8 @@
 /**
- * `errand start`: everything on this machine. Brings up what no account is set for (a local Slack, a git host, a
+ * `errand start`: everything on this machine. Brings up what no account is set for (a local Slack, a local GitHub, a
  * demonstration model), the sandbox backend and the Worker; keeps them up; ends them all together.
  */
+import { randomBytes } from "node:crypto";
 import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,10 +12,13 @@ import { demonstrationModel, startModel } from "../test/world/model.ts";
 import { startBackend } from "./backend.ts";
 import { holdDataFolder, makeDataFolder } from "./data-folder.ts";
 import { type Child, isTaken } from "./processes.ts";
-import { loadSecrets, type Secrets } from "./secrets.ts";
+import { loadSecrets } from "./secrets.ts";
 import { HELP, PORT_USES, PORTS, readSettings, type StartSettings } from "./settings.ts";
 import { startSocketMode } from "./socket-mode.ts";
+import { startSweeps } from "./sweeps.ts";
+import { startWebhookProxy } from "./webhook-proxy.ts";
 import { startWorker } from "./worker.ts";
+import { type StandIns, workerVars } from "./worker-vars.ts";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -103,8 +107,7 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
   say(`errand: starting; everything is kept in ${data}`);
   for (const remark of settings.remarks) say(`errand: ${remark}`);
 
-  const local = await startLocal(settings, signingSecret);
-  running.add(local.stop);
+  const world = await startLocal(settings, signingSecret, running);
 
   const log = (name: string) => (line: string) => {
     if (process.env.ERRAND_VERBOSE) say(`${name}: ${line}`);
@@ -117,14 +120,15 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
       port: port + PORTS.backend,
       keys: { local: secrets.backendKey },
       worker: origin,
-      forwards: local.world ? [{ port: port + PORTS.git, host: "127.0.0.1", targetPort: port + PORTS.git }] : [],
+      forwards: world ? [{ port: port + PORTS.git, host: "127.0.0.1", targetPort: port + PORTS.git }] : [],
       onLine: log("backend"),
     }).then((backend) => {
       if (backend.warning) say(`\n  WARNING: ${backend.warning}\n`);
       return backend;
     }),
   );
-  const vars = workerVars(settings, secrets, signingSecret, local.world);
+  const standIns = standInsOf(world);
+  const vars = workerVars(settings, secrets, { owner: userInfo().username || "owner", slackSigningSecret: signingSecret, standIns });
   await keepUp(running, "Worker", () => startWorker({ root, data, port, vars, onLine: log("worker") }));
 
   if (settings.slack.kind === "real") {
@@ -136,56 +140,68 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
     });
     running.add(() => socket.stop());
   }
+  const { github } = settings;
+  if (github.kind === "real" && github.webhookProxy) {
+    const log = (line: string) => say(`github: ${line}`);
+    const proxy = startWebhookProxy({ channel: github.webhookProxy, target: `${origin}/github/webhook`, log });
+    running.add(() => proxy.stop());
+  }
+  if (github.kind === "real" || github.kind === "local") {
+    const sweeps = startSweeps({ origin, log: (line) => say(`github: ${line}`) });
+    running.add(() => sweeps.stop());
+  }
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   say(
     `errand: running after ${seconds} s. All sessions: ${origin}, model: ${settings.model.kind === "real" ? settings.model.name : "scripted demonstration (npm start -- --help tells how to set a real one)"}`,
   );
-  say(local.world ? `\n  Open ${local.world.page.url} and mention @errand.\n` : "\n  Mention @errand in your Slack.\n");
+  say(
+    `\n${whereToGo(settings, world)
+      .map((line) => `  ${line}\n`)
+      .join("")}`,
+  );
   say("  Ctrl-C ends everything.");
 }
 
-/** What stands in for accounts that are not set: the local world, or beside a real Slack only the demonstration model. */
-async function startLocal(settings: StartSettings, signingSecret: string): Promise<{ world: World | null; stop: () => Promise<void> }> {
-  const { port, data } = settings;
-  const demonstration = settings.model.kind === "demonstration";
-  if (settings.slack.kind === "local") {
-    const world = await startWorld({
-      dataDir: join(data, "world"),
-      slackEventsUrl: `http://127.0.0.1:${port}/slack/events`,
-      signingSecret,
-      ports: { page: port + PORTS.page, git: port + PORTS.git, slack: port + PORTS.slack, model: port + PORTS.model },
-      model: demonstration ? "demonstration" : null,
-    });
-    return { world, stop: world.stop };
-  }
-  const model = demonstration ? await startModel({ port: port + PORTS.model, respond: demonstrationModel() }) : null;
-  return { world: null, stop: async () => model?.stop() };
+/** Where a person talks to errand, a line for each surface. */
+function whereToGo({ slack, github, port }: StartSettings, world: World | null): string[] {
+  const lines: string[] = [];
+  const page = world?.page.url.replace(/\/$/, "");
+  lines.push(slack.kind === "real" ? "Slack:   mention @errand in yours." : `Slack:   open ${page}/ and mention @errand.`);
+  const setup = `http://127.0.0.1:${port}/setup/github`;
+  if (github.kind === "local")
+    lines.push(`GitHub:  open ${page}/github and mention @${world?.github?.slug} in an issue. A real one: ${setup}`);
+  else if (github.kind === "real") lines.push(`GitHub:  mention @${github.slug} in an issue. On which repositories: ${setup}`);
+  else lines.push(`GitHub:  not set up. Register an App: ${setup}`);
+  return lines;
 }
 
-function workerVars(settings: StartSettings, secrets: Secrets, signingSecret: string, world: World | null): Record<string, string> {
-  const { port, slack, model } = settings;
+/** What stands in for accounts that are not set: the local world, or, where it has nothing to do, only the demonstration model. */
+async function startLocal(settings: StartSettings, signingSecret: string, running: Running): Promise<World | null> {
+  const { port, data, slack, github } = settings;
+  const demonstration = settings.model.kind === "demonstration";
   const origin = `http://127.0.0.1:${port}`;
-  // The sample stands in only where nobody chose a repository.
-  const sample = settings.repository === null && settings.repositoryBaseUrl === null ? world : null;
-  return {
-    PUBLIC_ORIGIN: origin,
-    DEPLOYMENT: secrets.deployment,
-    LOCAL_OWNER: userInfo().username || "owner",
-    BACKEND_URL: `http://127.0.0.1:${port + PORTS.backend}`,
-    BACKEND_KEY: `local:${secrets.backendKey}`,
-    SESSION_KEY: secrets.sessionKey,
-    GRANT_KEY: JSON.stringify(secrets.grantKey),
-    SLACK_SIGNING_SECRET: signingSecret,
-    SLACK_BOT_TOKEN: slack.kind === "real" ? slack.botToken : (world?.slack.botToken ?? ""),
-    SLACK_API_URL: slack.kind === "real" ? "" : (world?.slack.apiUrl ?? ""),
-    REPOSITORY_BASE_URL: settings.repositoryBaseUrl ?? sample?.git.url ?? "https://github.com",
-    DEFAULT_REPOSITORY: settings.repository ?? (sample ? "acme/sample" : ""),
-    MODEL_URL: model.kind === "real" ? model.url : `http://127.0.0.1:${port + PORTS.model}/v1`,
-    MODEL_KEY: model.kind === "real" ? model.key : "demonstration",
-    MODEL_NAME: model.kind === "real" ? model.name : "demonstration",
-    MODEL_PRICE: model.kind === "real" ? model.price : '{"input":0,"output":0}',
-    MODEL_CONTEXT: model.kind === "real" ? model.context : "",
-  };
+  if (slack.kind === "local" || github.kind === "local") {
+    const world = await startWorld({
+      dataDir: join(data, "world"),
+      slackEventsUrl: slack.kind === "local" ? `${origin}/slack/events` : null,
+      signingSecret,
+      ports: Object.fromEntries((["page", "git", "slack", "model", "github"] as const).map((part) => [part, port + PORTS[part]])),
+      github: github.kind === "local" ? { webhookUrl: `${origin}/github/webhook`, webhookSecret: randomBytes(32).toString("hex") } : null,
+      model: demonstration ? "demonstration" : null,
+    });
+    running.add(world.stop);
+    return world;
+  }
+  if (demonstration) {
+    const model = await startModel({ port: port + PORTS.model, respond: demonstrationModel() });
+    running.add(() => model.stop());
+  }
+  return null;
+}
+
+function standInsOf(world: World | null): StandIns {
+  if (!world) return { slack: null, git: null, github: null };
+  return { slack: world.slack, git: world.git, github: world.github };
 }
 
 /** Starts a part and starts it again whenever it ends by itself, with a growing wait. */
