@@ -91,7 +91,7 @@ export async function startPage({ slack, github = null, port }: PageOptions): Pr
     );
   };
 
-  if (github) addGitHub(app, github);
+  const endGitHub = github ? addGitHub(app, github) : undefined;
   app.get("/", (c) => show(c, undefined));
   app.get("/c/:channel", (c) => show(c, placeOf(slack, c.req.param("channel"), undefined)));
   app.get("/c/:channel/t/:thread", (c) => show(c, placeOf(slack, c.req.param("channel"), c.req.param("thread"))));
@@ -212,6 +212,7 @@ export async function startPage({ slack, github = null, port }: PageOptions): Pr
     url: `http://127.0.0.1:${bound}`,
     stop: () =>
       new Promise((resolve) => {
+        endGitHub?.();
         server.close(() => resolve());
         if ("closeAllConnections" in server) server.closeAllConnections();
       }),

@@ -6,7 +6,7 @@ import { actionForm, buttonForm, count, moment, type Reader, writingBox } from "
 import { githubMarkdown } from "./markdown.ts";
 import { addressOf, type ThreadPlace } from "./place.ts";
 import type { Thread } from "./read.ts";
-import type { Issue, IssueEvent } from "./records.ts";
+import type { Commit, Issue, IssueEvent } from "./records.ts";
 import { editLinks, threadView } from "./review.ts";
 import { type Entry, timelineOf } from "./timeline.ts";
 
@@ -78,6 +78,15 @@ const VERDICTS: Record<string, string> = {
   DISMISSED: "reviewed (dismissed)",
 };
 
+/** Commits, one a line. */
+export function commitList(commits: readonly Commit[], reader: Reader): Html {
+  const one = ({ sha, commit }: Commit) => {
+    const address = addressOf({ page: "commit", repository: reader.repository, sha });
+    return html`<li><span>${commit.message.split("\n", 1)[0]}</span> <span class="quiet">${commit.author.name}</span> <a href="${address}"><code>${sha.slice(0, 7)}</code></a></li>`;
+  };
+  return html`<ul class="commits">${commits.map(one)}</ul>`;
+}
+
 function entryView(entry: Entry, reader: Reader, place: ThreadPlace): Html {
   switch (entry.kind) {
     case "comment": {
@@ -100,7 +109,7 @@ function entryView(entry: Entry, reader: Reader, place: ThreadPlace): Html {
     case "event":
       return eventLine(entry.event);
     case "commits":
-      return html`<ul class="commits">${entry.commits.map(({ sha, commit }) => html`<li><span>${commit.message.split("\n", 1)[0]}</span> <span class="quiet">${commit.author.name}</span> <a href="${addressOf({ page: "commit", repository: reader.repository, sha })}"><code>${sha.slice(0, 7)}</code></a></li>`)}</ul>`;
+      return commitList(entry.commits, reader);
     case "review": {
       const { review, threads } = entry;
       const where = { repository: reader.repository, origin: reader.origin, mayTick: false };

@@ -1,8 +1,8 @@
 /** The changed files of a pull request, with the comments on their lines, and those of a commit. Pure. */
 import { type Html, html } from "../html.ts";
-import { headOf } from "./conversation.ts";
+import { commitList, headOf } from "./conversation.ts";
 import { type DiffLine, parsePatch, type Side, spotOf } from "./diff.ts";
-import { moment, type Reader } from "./form.ts";
+import { count, moment, type Reader } from "./form.ts";
 import type { PendingComment } from "./pending.ts";
 import { addressOf, spotName, type ThreadPlace } from "./place.ts";
 import type { PullParts, Thread } from "./read.ts";
@@ -69,6 +69,14 @@ export function commitPage(commit: Commit, files: readonly ChangedFile[], reader
   const text = more.join("\n").trim();
   return html`<div class="head"><h1>${title} <code>${commit.sha.slice(0, 7)}</code></h1>${text ? html`<pre>${text}</pre>` : null}
 <p class="quiet"><b>${commit.commit.author.name}</b> ${moment(commit.commit.author.date)} · ${reader.repository}</p></div>
+${files.map((file) => fileView(file, undefined))}`;
+}
+
+/** What a branch adds to another one. */
+export function branchPage(what: { base: string; head: string; commits: Commit[]; files: ChangedFile[] }, reader: Reader): Html {
+  const { base, head, commits, files } = what;
+  return html`<div class="head"><h1><code>${head}</code></h1><p class="quiet">${count(commits.length, "commit")} more than <code>${base}</code> · ${reader.repository}</p></div>
+${commitList(commits, reader)}
 ${files.map((file) => fileView(file, undefined))}`;
 }
 

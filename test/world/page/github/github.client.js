@@ -43,6 +43,8 @@ const callbacks = {
   beforeNodeMorphed(old, fresh) {
     if (!(old instanceof Element)) return true;
     if ("client" in old.dataset && "client" in (fresh.dataset ?? {})) return false;
+    // A box that is being ticked shows what was clicked until that has worked or failed.
+    if (old.matches("[data-tick][data-sending]")) return false;
     if (old.tagName === "TIME" && old.dataset.at === fresh.dataset?.at) return false;
     return !(old.matches("textarea, select, input:not([type=hidden], .task-item *)") && old.id === fresh.id && old.name === fresh.name);
   },
@@ -133,12 +135,15 @@ async function tick(box) {
   const card = box.closest("[data-kind]");
   const repository = location.pathname.split("/").slice(2, 4).join("/");
   const { kind, id } = card.dataset;
+  box.dataset.sending = "";
   box.disabled = true;
   const fields = { as: main.dataset.as, kind, id, index: box.dataset.tick, label: box.dataset.label, checked: box.checked ? "1" : "0" };
   const outcome = await send(`/github/${repository}/do/tick`, fields);
   box.disabled = false;
+  delete box.dataset.sending;
   if (!outcome.ok) box.checked = !box.checked;
   fail(q(":scope > .failed", card), outcome.ok ? "" : outcome.error);
+  if (outcome.ok) await show(location.href, false);
 }
 
 document.addEventListener("click", async (event) => {
@@ -194,6 +199,8 @@ document.addEventListener("input", (event) => {
   if (event.target.tagName === "TEXTAREA") grow(event.target);
 });
 addEventListener("popstate", () => show(location.href, false));
+// A browser keeps six connections to a server at most: a page that nobody sees leaves its own to others.
+document.addEventListener("visibilitychange", () => (document.hidden ? live?.close() : listen()));
 setInterval(showTimes, 20_000);
 showTimes();
 listen();

@@ -3,7 +3,7 @@ import { jobPage, newestRuns, standingOf } from "./checks.ts";
 import { conversation } from "./conversation.ts";
 import { parsePatch, spotOf } from "./diff.ts";
 import { githubDocument } from "./document.ts";
-import { commitPage, filesPage } from "./files.ts";
+import { branchPage, commitPage, filesPage } from "./files.ts";
 import { homePage, listPage, newPage } from "./lists.ts";
 import { makePending } from "./pending.ts";
 import { addressOf, placeAt, spotName, type ThreadPlace } from "./place.ts";
@@ -135,6 +135,7 @@ describe("text from people stays text", () => {
         ]).text,
     ],
     ["a commit", () => commitPage(commit("a1b2c3d4e5", 1), parts.files, reader).text],
+    ["a branch", () => branchPage({ base: EVIL, head: EVIL, commits: parts.commits, files: parts.files }, reader).text],
     ["a job", () => jobPage(run(1), EVIL, reader).text],
     [
       "the frame",
@@ -269,6 +270,8 @@ describe("addresses", () => {
     "/github/acme/sample/pull/12/files?edit=discussion_r1&at=R3%3Asrc%2Fa.ts&at=L4%3Ab",
     "/github/acme/sample/commit/a1b2c3d",
     "/github/acme/sample/runs/24700000001",
+    "/github/acme/sample/tree/errand/1-count",
+    "/github/acme/sample/compare/main...mallory:patch-1",
   ])("%s", (address) => {
     const url = new URL(address, "http://127.0.0.1");
     const found = placeAt(url.pathname, url.searchParams);

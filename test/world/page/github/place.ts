@@ -7,6 +7,8 @@ export type Place =
   | { page: "new"; repository: string }
   | { page: "commit"; repository: string; sha: string }
   | { page: "job"; repository: string; id: number }
+  /** A branch, as what it adds to another one; `base` is null for the default branch. */
+  | { page: "branch"; repository: string; base: string | null; head: string }
   | ThreadPlace;
 
 /** A page of an issue or pull request. */
@@ -29,6 +31,7 @@ export function addressOf(place: Place): string {
   const base = `/github/${place.repository}`;
   if (place.page === "new") return `${base}/issues/new`;
   if (place.page === "commit") return `${base}/commit/${place.sha}`;
+  if (place.page === "branch") return `${base}/${place.base === null ? "tree/" : `compare/${place.base}...`}${place.head}`;
   if (place.page === "job") return `${base}/runs/${place.id}`;
   if (place.page === "list") return `${base}/${place.of}${place.state === "closed" ? "?state=closed" : ""}`;
   const query = new URLSearchParams([
@@ -43,6 +46,8 @@ const THREAD = new RegExp(`^/github/(${NAME}/${NAME})/(issues|pull)/(\\d{1,9})(/
 const LIST = new RegExp(`^/github/(${NAME}/${NAME})(?:/(issues|pulls))?/?$`);
 const NEW = new RegExp(`^/github/(${NAME}/${NAME})/issues/new/?$`);
 const COMMIT = new RegExp(`^/github/(${NAME}/${NAME})/commit/([0-9a-f]{4,40})/?$`);
+const REF = "[\\w./@+#%:-]{1,250}";
+const BRANCH = new RegExp(`^/github/(${NAME}/${NAME})/(?:tree/|compare/(${REF}?)\\.\\.\\.)(${REF})$`);
 /** Check runs and jobs of workflows have the same numbers on GitHub. */
 const JOB = new RegExp(`^/github/(${NAME}/${NAME})/(?:actions/runs/\\d{1,15}/job|runs)/(\\d{1,15})/?$`);
 
@@ -55,6 +60,8 @@ export function placeAt(path: string, query: URLSearchParams): Place | undefined
   if (commit?.[1] && commit[2]) return { page: "commit", repository: commit[1], sha: commit[2] };
   const job = JOB.exec(path);
   if (job?.[1]) return { page: "job", repository: job[1], id: Number(job[2]) };
+  const branch = BRANCH.exec(path);
+  if (branch?.[1] && branch[3]) return { page: "branch", repository: branch[1], base: branch[2] ?? null, head: branch[3] };
   const thread = THREAD.exec(path);
   if (thread?.[1]) {
     return {

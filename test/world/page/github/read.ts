@@ -138,9 +138,10 @@ export function readerOf(github: GitHubOffer, login: string) {
 
   return {
     /** The repositories this person may see, of those that are shown. */
-    async repositories(): Promise<Repository[]> {
+    async repositories(): Promise<Read<Repository[]>> {
       const found = await Promise.all(github.repositories.map((name) => attempt(() => repositoryOf(name))));
-      return found.flatMap((one) => (one.ok ? [one.value] : []));
+      const failed = found.find((one) => !one.ok && one.status !== 404 && one.status !== 403);
+      return failed && !failed.ok ? failed : { ok: true, value: found.flatMap((one) => (one.ok ? [one.value] : [])) };
     },
     /** The newest issues and pull requests of a repository, open and closed. */
     listing: (name: string) =>
@@ -157,6 +158,13 @@ export function readerOf(github: GitHubOffer, login: string) {
       attempt(async () => {
         const { data } = await octokit.rest.repos.getCommit({ ...repo(name), ref: sha });
         return { commit: Commit.parse(data), files: z.array(ChangedFile).parse(data.files ?? []) };
+      }),
+    /** A branch as what it adds to another, null for the default branch. */
+    branch: (name: string, base: string | null, head: string) =>
+      attempt(async () => {
+        const from = base ?? (await repositoryOf(name)).default_branch;
+        const { data } = await octokit.rest.repos.compareCommitsWithBasehead({ ...repo(name), basehead: `${from}...${head}` });
+        return { base: from, commits: z.array(Commit).parse(data.commits), files: z.array(ChangedFile).parse(data.files ?? []) };
       }),
     /** One check run, with what its job printed where it is a workflow's. */
     job: (name: string, id: number) =>

@@ -6,18 +6,14 @@ import { fileURLToPath } from "node:url";
 import type { Context, Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { streamSSE } from "hono/streaming";
-import { type Html, html } from "../html.ts";
+import { html } from "../html.ts";
 import { contentPolicy } from "../policy.ts";
-import { type Outcome, pendingKey, perform } from "./actions.ts";
-import { jobPage } from "./checks.ts";
-import { conversation } from "./conversation.ts";
+import { type Outcome, perform } from "./actions.ts";
 import { githubDocument } from "./document.ts";
-import { commitPage, filesPage } from "./files.ts";
-import { homePage, listPage, newPage } from "./lists.ts";
+import { type Made, makePage } from "./make.ts";
 import type { GitHubOffer } from "./offer.ts";
 import { makePending } from "./pending.ts";
-import { addressOf, type Place, placeAt } from "./place.ts";
-import { readerOf } from "./read.ts";
+import { placeAt } from "./place.ts";
 
 /** How long changes are gathered before a page is made anew, in ms. */
 const GATHER_MS = 60;
@@ -43,63 +39,16 @@ const STYLES = [
   "small.css",
 ];
 
-/** A page that is made: what stands in it, or where it is instead. */
-type Made = { title: string; main: Html; status: 200 | 404 | 502 } | { redirect: string };
-
-/** Adds the pages under `/github`. */
-export function addGitHub(app: Hono, github: GitHubOffer): void {
+/** Adds the pages under `/github`; the result ends the listening to what changes. */
+export function addGitHub(app: Hono, github: GitHubOffer): () => void {
   const pending = makePending(randomUUID);
   const listeners = new Set<() => void>();
   const changed = () => {
     for (const listener of listeners) listener();
   };
-  github.onChange?.(changed);
+  const end = github.onChange?.(changed);
   const known = (login: string | undefined) => github.users.find((person) => person.login === login)?.login;
   const meOf = (c: Context) => known(getCookie(c, COOKIE)) ?? github.users[0]?.login ?? "";
-  const shown = (repository: string) => github.repositories.includes(repository);
-
-  async function make(place: Place, me: string, origin: string): Promise<Made> {
-    const reader = readerOf(github, me);
-    if (place.page === "home") return { title: "GitHub", main: homePage(await reader.repositories()), status: 200 };
-    const { repository } = place;
-    const missing = (error: string, status: number): Made => ({
-      title: "Not here",
-      main: html`<p class="empty">${error}</p>`,
-      status: status === 404 || status === 403 ? 404 : 502,
-    });
-    if (!shown(repository)) return missing("There is no such repository.", 404);
-    if (place.page === "commit") {
-      const read = await reader.commit(repository, place.sha);
-      if (!read.ok) return missing(read.error, read.status);
-      const main = commitPage(read.value.commit, read.value.files, { me, repository, origin, mayWrite: false });
-      return { title: `${place.sha.slice(0, 7)} · ${repository}`, main, status: 200 };
-    }
-    if (place.page === "job") {
-      const read = await reader.job(repository, place.id);
-      if (!read.ok) return missing(read.error, read.status);
-      const main = jobPage(read.value.run, read.value.log, { me, repository, origin, mayWrite: false });
-      return { title: `${read.value.run.name} · ${repository}`, main, status: 200 };
-    }
-    if (place.page !== "thread") {
-      const listing = await reader.listing(repository);
-      if (!listing.ok) return missing(listing.error, listing.status);
-      const about = { me, repository, origin, mayWrite: listing.value.mayWrite };
-      const main = place.page === "new" ? newPage(listing.value, about, place) : listPage(listing.value, place);
-      return { title: repository, main, status: 200 };
-    }
-    const read = await reader.thread(repository, place.number);
-    if (!read.ok) return missing(read.error, read.status);
-    const { issue, parts, mayWrite } = read.value;
-    if (place.pull !== (parts !== null) || (place.files && !parts)) {
-      return { redirect: addressOf({ ...place, pull: parts !== null, files: place.files && parts !== null }) };
-    }
-    const about = { me, repository, origin, mayWrite };
-    const main =
-      place.files && parts
-        ? filesPage(read.value, parts, about, place, pending.of(pendingKey(me, repository, place.number)))
-        : conversation(read.value, about, place, github);
-    return { title: `${issue.title} · #${issue.number} · ${repository}`, main, status: 200 };
-  }
 
   const originOf = (c: Context) => `http://${c.req.header("host") ?? ""}`;
 
@@ -144,7 +93,7 @@ export function addGitHub(app: Hono, github: GitHubOffer): void {
             if (dirty) await stream.sleep(GATHER_MS);
           }
           dirty = false;
-          const made = await make(place, me, origin);
+          const made = await makePage(github, pending, { place, me, origin });
           // What cannot be read for the moment stays as it was shown.
           if ("redirect" in made || (made.status === 502 && last !== undefined)) continue;
           const { text } = made.main;
@@ -179,7 +128,7 @@ export function addGitHub(app: Hono, github: GitHubOffer): void {
     );
     const repository = `${c.req.param("owner")}/${c.req.param("repo")}`;
     const login = known(form.as);
-    if (!login || !shown(repository)) return c.text("There is no such person or repository.", 422);
+    if (!login || !github.repositories.includes(repository)) return c.text("There is no such person or repository.", 422);
     const once = form.once ? JSON.stringify([login, repository, c.req.param("action"), form.once]) : undefined;
     const known_ = once ? done.get(once) : undefined;
     const doing = known_ ?? perform(c.req.param("action"), form, { github, login, repository, pending });
@@ -203,7 +152,7 @@ export function addGitHub(app: Hono, github: GitHubOffer): void {
     const place = placeAt(url.pathname, url.searchParams);
     const me = meOf(c);
     const made: Made = place
-      ? await make(place, me, originOf(c))
+      ? await makePage(github, pending, { place, me, origin: originOf(c) })
       : { title: "Not here", main: html`<p class="empty">There is no such page.</p>`, status: 404 };
     if ("redirect" in made) return c.redirect(made.redirect);
     const nonce = randomBytes(16).toString("base64");
@@ -214,4 +163,5 @@ export function addGitHub(app: Hono, github: GitHubOffer): void {
   };
   app.get("/github", show);
   app.get("/github/*", show);
+  return () => end?.();
 }
