@@ -1,5 +1,5 @@
 /** The App's private key as GitHub hands it out, made into what Web Crypto takes. */
-import { importPKCS8 } from "jose";
+import { type CryptoKey, importPKCS8 } from "jose";
 
 /** The setting is not a key that can sign. The message is for an operator and holds nothing of the key. */
 export class WrongKey extends Error {}
