@@ -18,6 +18,7 @@ import type {
   Issue,
   IssueEvent,
   Label,
+  Minimized,
   Org,
   Pull,
   Reaction,
@@ -26,7 +27,7 @@ import type {
   User,
 } from "./records.ts";
 
-/** The tables of the emulator that this world reads or writes directly, and two it adds. */
+/** The tables of the emulator that this world reads or writes directly, and three it adds. */
 export interface GitHubTables {
   users: Collection<User>;
   orgs: Collection<Org>;
@@ -45,6 +46,7 @@ export interface GitHubTables {
   appInstallations: Collection<Installation>;
   reactions: Collection<Reaction>;
   statuses: Collection<CommitStatus>;
+  minimized: Collection<Minimized>;
 }
 
 /** What the emulator's routes read of who is calling. */
@@ -85,7 +87,7 @@ interface Plugin {
 
 const Internals = z.object({
   githubPlugin: z.custom<Plugin>((value) => typeof value === "object" && value !== null && "register" in value),
-  getGitHubStore: callable<(store: EmulatorStore) => Omit<GitHubTables, "reactions" | "statuses">>(),
+  getGitHubStore: callable<(store: EmulatorStore) => Omit<GitHubTables, "reactions" | "statuses" | "minimized">>(),
 });
 const Failure = z.object({ status: z.number(), message: z.string() });
 
@@ -150,6 +152,7 @@ async function create(options: Parameters<typeof createEmulatedGitHub>[0]): Prom
     ...getGitHubStore(store),
     reactions: store.collection<Reaction>("errand.reactions", ["subject"]),
     statuses: store.collection<CommitStatus>("errand.statuses", ["repo_id", "sha"]),
+    minimized: store.collection<Minimized>("errand.minimized", ["node_id"]),
   };
   return { ...made, tables };
 }

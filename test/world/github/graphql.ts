@@ -45,7 +45,9 @@ export function graphqlRoute(api: Api, hub: Hub): void {
       if (!rights(c, comment.repo_id, ["issues", "pull_requests"]))
         return failure(c, "FORBIDDEN", "Resource not accessible by integration");
       const reason = given.find((one) => /^(OUTDATED|RESOLVED|DUPLICATE|OFF_TOPIC|SPAM|ABUSE)$/.test(one)) ?? "OUTDATED";
-      tables.comments.update(comment.id, { minimized: { reason: reason.toLowerCase() } });
+      const before = tables.minimized.findOneBy("node_id", comment.node_id);
+      if (before) tables.minimized.delete(before.id);
+      tables.minimized.insert({ node_id: comment.node_id, reason: reason.toLowerCase() });
       return c.json({ data: { minimizeComment: { minimizedComment: { isMinimized: true, minimizedReason: reason.toLowerCase() } } } });
     }
     const pull = tables.pullRequests.all().find((one) => given.includes(one.node_id));

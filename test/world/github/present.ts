@@ -17,6 +17,8 @@ export interface Known {
   comment(id: number): (Comment & { id: number }) | undefined;
   /** How often each reaction was given, by `issue:<row>` or `comment:<row>`. */
   reactions(subject: string): Record<string, number>;
+  /** Why a comment was folded away, by its node id; null where it is not. */
+  minimized(nodeId: string): string | null;
   /** The App behind a bot's login, as GitHub shows it; null for everyone else. */
   appOf(login: string): Json | null;
 }
@@ -27,6 +29,10 @@ const isJson = (value: unknown): value is Json => typeof value === "object" && v
 /** A time as GitHub writes it: whole seconds. Anything else stays. */
 export const wholeSeconds = (text: string): string => text.replace(/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/, "$1Z");
 
+const fold = (known: Known, comment: Json) => {
+  const reason = known.minimized(String(comment.node_id));
+  return { minimized: reason === null ? null : { reason } };
+};
 const loginOf = (value: unknown) => (isJson(value) && typeof value.login === "string" ? value.login : "");
 
 /** The part of an issue that says it is a pull request. */
@@ -106,6 +112,7 @@ function presentComment(known: Known, comment: Json, repository: string): Json {
     ...comment,
     html_url: `${known.webUrl}/${repository}/${pull ? "pull" : "issues"}/${number}#issuecomment-${comment.id}`,
     reactions: rollup(known, String(comment.url), `comment:${comment.id}`),
+    ...fold(known, comment),
     performed_via_github_app: known.appOf(loginOf(comment.user)),
   };
 }
@@ -124,6 +131,7 @@ function presentReviewComment(known: Known, comment: Json): Json {
     start_side: row?.start_side ?? null,
     original_commit_id: row?.original_commit_id ?? comment.original_commit_id,
     reactions: rollup(known, String(comment.url), `comment:${comment.id}`),
+    ...fold(known, comment),
     _links: {
       self: { href: comment.url },
       html: { href: comment.html_url },

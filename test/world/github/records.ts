@@ -152,7 +152,6 @@ export interface Comment extends Times {
   original_commit_id?: string;
   start_line?: number | null;
   start_side?: "LEFT" | "RIGHT" | null;
-  minimized?: { reason: string } | null;
 }
 
 /** A review of a pull request. */
@@ -252,6 +251,12 @@ export interface Reaction extends Times {
   subject: string;
   content: string;
   user_id: number;
+}
+
+/** A comment that was folded away. Ours; beside the comment's row, whose time of change it must not touch. */
+export interface Minimized extends Times {
+  node_id: string;
+  reason: string;
 }
 
 /** A commit status. Ours: the emulator has none. */

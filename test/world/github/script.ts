@@ -193,16 +193,26 @@ export function makeScript(site: Site, deliveries: Deliveries) {
     hub.changed();
   }
 
+  let removed: Row<Installation> | undefined;
   /** The owner of the account suspends the installation, ends that, removes the App, installs it again, or grants what it newly asks for. */
   function installation(action: "suspend" | "unsuspend" | "deleted" | "created" | "new_permissions_accepted"): Done {
+    if (action === "created" && removed) {
+      tables.appInstallations.insert(removed);
+      removed = undefined;
+    }
     const row = installationOf();
     if (!row) return no("The App is not installed.");
-    const suspended_at = action === "suspend" || action === "deleted" ? new Date(hub.now()).toISOString() : null;
+    const suspended_at = action === "suspend" ? new Date(hub.now()).toISOString() : null;
     const fresh = tables.appInstallations.update(row.id, { suspended_at }) ?? row;
-    if (suspended_at)
+    if (action === "suspend" || action === "deleted") {
       for (const [token, one] of site.minted) if (one.token.installation?.installationId === row.installation_id) site.minted.delete(token);
+    }
     const covered = fresh.repository_ids.flatMap((id) => tables.repos.get(id) ?? []).map(brief);
     tellApp("installation", { action, ...(action === "created" || action === "deleted" ? { repositories: covered } : {}) }, fresh);
+    if (action === "deleted") {
+      removed = fresh;
+      tables.appInstallations.delete(fresh.id);
+    }
     return { ok: true };
   }
 

@@ -66,6 +66,7 @@ export async function makeSite(options: SiteOptions) {
       for (const row of tables.reactions.findBy("subject", subject)) counts[row.content] = (counts[row.content] ?? 0) + 1;
       return counts;
     },
+    minimized: (id) => tables.minimized.findOneBy("node_id", id)?.reason ?? null,
     appOf: (login) => (login.endsWith("[bot]") ? appView(hub, tables.apps.findOneBy("slug", login.slice(0, -5))) : null),
   };
 
