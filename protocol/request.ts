@@ -62,6 +62,8 @@ const base = {
   at: z.number().int().nonnegative(),
   /** What the surface needs to write in this thread, in its own words: kept with the thread and handed back; the newest one counts. */
   native: z.string().max(2_000).optional(),
+  /** The message of ours that was changed to say it, by the surface's id, as told when it was sent: it is to be written again. */
+  touched: z.string().min(1).max(200).optional(),
 };
 /** Names one native message whatever event told of it, such as `slack:C1:1700000000.000100`. */
 const contentKey = z.string().min(1).max(300);
@@ -107,7 +109,7 @@ export const Request = z.discriminatedUnion("kind", [
   }),
   /** The thread has ended; a later prompt begins again. `gone`: it can't be written to any more either. */
   z.object({ kind: z.literal("closed"), ...base, how: z.enum(["closed", "merged", "gone"]) }),
-  /** Somebody changed a message of ours: it is to be written again. `id` is the surface's, as told when it was sent. */
-  z.object({ kind: z.literal("restore"), ...base, id: z.string().min(1).max(200) }),
+  /** Somebody changed a message of ours, `touched`, and meant nothing that we know. */
+  z.object({ kind: z.literal("restore"), ...base }),
 ]);
 export type Request = z.infer<typeof Request>;

@@ -23,7 +23,8 @@ export function ownEdited(told: Told["comment"] | Told["line"], number: number, 
   const from = told.changes?.body?.from;
   if (from == null) return ignored("the text did not change");
   const { comment } = told;
-  const common = base(told, number, millis(comment.updated_at ?? comment.created_at), delivery);
+  // A tick that is refused must not stay, and one that was taken shows as what came of it.
+  const common = { ...base(told, number, millis(comment.updated_at ?? comment.created_at), delivery), touched: id };
   const rest = { gate: gateOf(told) };
   const marksOf = (boxes: Box[]) => new Set(boxes.map(boxMark));
   const were = marksOf(tickedIn(from));
@@ -37,7 +38,7 @@ export function ownEdited(told: Told["comment"] | Told["line"], number: number, 
   if (ticked?.kind === "choice" && ask) return heard({ kind: "answer", ...common, ask, choice: ticked.id }, rest);
   const offer = /^[^:]+:offer:(.+)$/s.exec(key)?.[1];
   if (ticked?.kind === "take" && offer) return heard({ kind: "take", ...common, offer }, rest);
-  return heard({ kind: "restore", ...common, id }, rest);
+  return heard({ kind: "restore", ...common }, rest);
 }
 
 type Run = z.output<(typeof ToldChecks)["check_run"]>;

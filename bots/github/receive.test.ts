@@ -157,9 +157,9 @@ describe("a comment of ours, changed by a person", () => {
       "is taken back",
       living("s:turn:3:progress", stop),
       `changed\n${living("s:turn:3:progress", stop)}`,
-      { kind: "restore", id: "issue:500" },
+      { kind: "restore", touched: "issue:500" },
     ],
-    ["unticked", living("s:turn:3:progress", tick(stop)), living("s:turn:3:progress", stop), { kind: "restore", id: "issue:500" }],
+    ["unticked", living("s:turn:3:progress", tick(stop)), living("s:turn:3:progress", stop), { kind: "restore", touched: "issue:500" }],
     ["with a box we did not write", living("s:turn:3:progress"), living("s:turn:3:progress", tick(stop)), { kind: "restore" }],
     ["with a key we did not write", living("s:ask:a", one), living("s:ask:b", tick(one)), { kind: "answer", ask: "a" }],
   ])("%s", (_, from, body, request) => {
@@ -175,7 +175,7 @@ describe("a comment of ours, changed by a person", () => {
       turn: 3,
       thread: "github:10:8",
     });
-    expect(requested("pull_request_review_comment", payload("gone")).request).toMatchObject({ kind: "restore", id: "review:501" });
+    expect(requested("pull_request_review_comment", payload("gone")).request).toMatchObject({ kind: "restore", touched: "review:501" });
   });
   it("is no business of a bot", () =>
     expect(receive("issue_comment", ours(living("s:turn:3:progress", stop), "x", { sender: otherBot })).kind).toBe("ignored"));

@@ -37,7 +37,9 @@ const iso = (at: number | null): string | null => (at === null ? null : new Date
 export function renderStatus(message: Extract<Message, { kind: "status" }>, turn: TurnView): CheckContent {
   const { view, links, commit } = message;
   const home = homeOf(view);
-  const over = isOver(turn.state);
+  // The work went on at a newer commit: what is shown beside this one must not run for ever.
+  const newer = turn.pushed !== null && turn.pushed.commit !== commit ? turn.pushed.commit : null;
+  const over = isOver(turn.state) || newer !== null;
   const tasks = tasksOf(view, turn, MOST_TASKS).map(
     ({ title, status }) => `- [${status === "complete" ? "x" : " "}] ${status === "error" ? "❌ " : ""}${line(title, 200, home) || "…"}`,
   );
@@ -49,14 +51,14 @@ export function renderStatus(message: Extract<Message, { kind: "status" }>, turn
     kind: "check",
     commit,
     status: over ? "completed" : (STATUS[turn.state] ?? "in_progress"),
-    conclusion: over ? (turn.state === "done" ? "success" : "neutral") : null,
+    conclusion: over ? (turn.state === "done" && newer === null ? "success" : "neutral") : null,
     startedAt: iso(turn.startedAt),
-    completedAt: over ? iso(turn.endedAt) : null,
+    completedAt: over ? iso(turn.endedAt ?? turn.activeAt) : null,
     detailsUrl: links.session,
-    title: titleOf(turn),
+    title: newer === null ? titleOf(turn) : `Went on at ${newer.slice(0, 10)}`,
     summary: [quoted(turn, 160, home), tasks.join("\n"), failure].filter((part) => part !== "").join("\n\n"),
     actions: [
-      ...(stoppable(turn) ? [{ label: "Stop", description: "End this run", identifier: CHECK_ACTION.stop }] : []),
+      ...(stoppable(turn) && !over ? [{ label: "Stop", description: "End this run", identifier: CHECK_ACTION.stop }] : []),
       ...(over ? [{ label: "Try again", description: "Do the same work once more", identifier: CHECK_ACTION.retry }] : []),
       ...(fix ? [{ label: "Fix checks", description: "Let errand look at what fails", identifier: CHECK_ACTION.fix }] : []),
     ],

@@ -86,6 +86,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   readonly #asking = new Asking({ log: this.#log, turns: this.#turns, asks: this.#asks, link: this.#link, voice: this.#voice }, this.#now);
   readonly #conversation = new Conversation(
     {
+      inbox: this.#inbox,
       log: this.#log,
       turns: this.#turns,
       asks: this.#asks,

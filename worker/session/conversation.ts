@@ -8,6 +8,7 @@ import type { Settings } from "../settings.ts";
 import type { Asking } from "./asking.ts";
 import type { Asks } from "./asks.ts";
 import { branchName, placeOf, unusedOptions } from "./beginning.ts";
+import type { Inbox } from "./inbox.ts";
 import type { Log } from "./log.ts";
 import { isOpen, type Pulls } from "./pulls.ts";
 import { isSameRepository } from "./repository.ts";
@@ -31,7 +32,17 @@ export type ConversationPorts = {
   endSandbox: () => void;
 };
 
-type Parts = { log: Log; turns: Turns; asks: Asks; asking: Asking; link: RunnerLink; threads: Threads; pulls: Pulls; voice: Voice };
+type Parts = {
+  inbox: Inbox;
+  log: Log;
+  turns: Turns;
+  asks: Asks;
+  asking: Asking;
+  link: RunnerLink;
+  threads: Threads;
+  pulls: Pulls;
+  voice: Voice;
+};
 type PromptRequest = Extract<Request, { kind: "prompt" }>;
 
 const HELP =
@@ -56,6 +67,7 @@ export class Conversation {
     const at = this.#ports.now();
     const { asks, asking, link, threads, turns, voice } = this.#parts;
     threads.keep(request.thread, request.native);
+    if (request.touched !== undefined) voice.restore(request.touched);
     switch (request.kind) {
       case "prompt":
         return this.#prompt(request, at);
@@ -95,7 +107,7 @@ export class Conversation {
       case "closed":
         return this.close(request.how, request.who);
       case "restore":
-        return voice.restore(request.id);
+        return;
       default:
         // A kind of request that is taken but not handled would be passed over in silence.
         request satisfies never;
@@ -157,7 +169,11 @@ export class Conversation {
       const late = "That request is being worked on already, as it was. Reply with the correction, or stop it first.";
       return this.#note("edit_too_late", late, request, turn.id);
     }
-    if (request.text.trim() === "") return this.#withdraw(turn.id, at);
+    if (request.text.trim() === "") {
+      // It may be asked again by another edit.
+      this.#parts.inbox.forgetContent(request.contentKey);
+      return this.#withdraw(turn.id, at);
+    }
     const elsewhere = this.#place(request.options, at);
     if (elsewhere !== null) return this.#note("other_repository", elsewhere, request, turn.id);
     turns.replace(turn.id, request.text, request.options);

@@ -37,6 +37,11 @@ export class Inbox {
     return request.kind !== "prompt" || this.#remember(`c:${request.contentKey}`, now);
   }
 
+  /** The message may be a prompt again. */
+  forgetContent(contentKey: string): void {
+    this.#sql.exec("DELETE FROM seen WHERE key = ?", `c:${contentKey}`);
+  }
+
   /** Keeps a request that could not be handled. */
   keep(request: Request, now: number): void {
     this.#sql.exec("INSERT INTO inbox (body) VALUES (?)", JSON.stringify(request));

@@ -8,6 +8,7 @@ import { ask, connectRunner, newSession, post, type World, world } from "../test
 import { Asking } from "./asking.ts";
 import { Asks, askTables } from "./asks.ts";
 import { Conversation } from "./conversation.ts";
+import { Inbox } from "./inbox.ts";
 import { Log, logTables } from "./log.ts";
 import { Outbox, outboxTables } from "./outbox.ts";
 import { Pulls, pullTables } from "./pulls.ts";
@@ -88,7 +89,7 @@ it("counts a lost sandbox once, though a question about it is answered later", (
     const asking = new Asking({ log, turns, asks, link, voice }, now);
     const pulls = new Pulls(sql);
     const conversation = new Conversation(
-      { log, turns, asks, asking, link, threads: new Threads(sql), pulls, voice },
+      { inbox: new Inbox(sql), log, turns, asks, asking, link, threads: new Threads(sql), pulls, voice },
       { sessionId: () => "s", settings, now, connected: () => false, renewSandbox: () => undefined, endSandbox: () => undefined },
     );
     const answers: ((response: Response) => void)[] = [];
