@@ -13,6 +13,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { git, gitEnvironment } from "./bare.ts";
+import { POST_RECEIVE_HOOK, UPDATE_HOOK } from "./git-hooks.ts";
 import { isLoopbackHost } from "./loopback.ts";
 
 const run = promisify(execFile);
@@ -65,44 +66,6 @@ export async function sampleFiles(): Promise<Record<string, string>> {
   const pairs = paths.map(async (path) => [relative(root, path), await readFile(path, "utf8")] as const);
   return Object.fromEntries((await Promise.all(pairs)).sort());
 }
-
-/**
- * What may be pushed: without sign-in errand's own branches only, with it every branch and tag but the default branch. The
- * words for the protected branch, hidden refs and workflows are GitHub's.
- */
-const UPDATE_HOOK = `#!/bin/sh
-default=$(git symbolic-ref HEAD)
-case "$1" in
-  refs/heads/errand/*) ;;
-  refs/heads/*|refs/tags/*)
-    if [ -z "$ERRAND_SIGNED_IN" ]; then
-      echo "Only branches that begin with errand/ can be pushed here, not $1." >&2
-      exit 1
-    fi
-    if [ "$1" = "$default" ]; then
-      echo "error: GH006: Protected branch update failed for $1." >&2
-      exit 1
-    fi ;;
-  *)
-    echo "deny updating a hidden ref, $1" >&2
-    exit 1 ;;
-esac
-case "$3" in *[!0]*) ;; *) exit 0 ;; esac
-if [ -n "$ERRAND_NO_WORKFLOWS" ]; then
-  base=$(git merge-base "$default" "$3")
-  touched=$(git diff --name-only "$base" "$3" -- .github/workflows | head -n 1)
-  if [ -n "$touched" ]; then
-    echo "refusing to allow a GitHub App to create or update workflow \\\`$touched\\\` without \\\`workflows\\\` permission" >&2
-    exit 1
-  fi
-fi
-exit 0
-`;
-
-/** Writes what was pushed to the file that the host named, a line for each ref: before, after, name. */
-const POST_RECEIVE_HOOK = `#!/bin/sh
-if [ -n "$ERRAND_PUSHED" ]; then cat > "$ERRAND_PUSHED"; fi
-`;
 
 /** One ref that a push changed. A ref that was made or removed has 40 zeros before or after. */
 export interface Push {

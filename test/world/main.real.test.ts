@@ -43,6 +43,18 @@ describe("the command", () => {
   }, 30_000);
 });
 
+test("a world with a GitHub has its repositories in the git host, and its pages beside the Slack", async () => {
+  const options = { dataDir: join(folder, "github"), slackEventsUrl: null, signingSecret: "s", model: null } as const;
+  const world = await startWorld({ ...options, github: { webhookUrl: null, webhookSecret: "w" } });
+  expect(await world.git.repositories()).toEqual(["acme/ledger", "acme/sample", "mallory/sample"]);
+  const issue = await world.github?.call("ada", "GET", "/repos/acme/sample/issues/1");
+  expect(issue?.body.html_url).toBe(`${new URL(world.page.url).origin}/github/acme/sample/issues/1`);
+  expect(await (await fetch(String(issue?.body.html_url))).text()).toContain("Add a --characters option");
+  // An address made of the git host's leads to the same page.
+  expect(await (await fetch(`${world.git.url}/acme/sample/issues/1`)).text()).toContain("Add a --characters option");
+  await world.stop();
+});
+
 test("a port that is taken ends what was started already", async () => {
   const taken = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => taken.once("listening", resolve));

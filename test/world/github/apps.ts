@@ -1,7 +1,7 @@
 /** What a GitHub App asks of GitHub about itself: tokens, installations, deliveries, registration; and who may do what. */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { type Actor, type Minted, maySee, permissionOf, refusal, roleOf } from "./access.ts";
-import type { Deliveries, Delivery } from "./deliveries.ts";
+import { type Deliveries, type Delivery, PENDING } from "./deliveries.ts";
 import type { Emulator } from "./emulator.ts";
 import { type Api, appView, type C, type Hub, nodeId, paged, personOf } from "./hub.ts";
 import type { App, Json } from "./records.ts";
@@ -91,7 +91,9 @@ export function appRoutes(
     const status = c.req.query("status");
     const fits = (one: Delivery) =>
       !status || (status === "success" ? one.status_code >= 200 && one.status_code < 400 : one.status_code >= 400);
-    const rows = deliveries.log.filter((one) => one.app_id === app.app_id && one.id < cursor && fits(one)).reverse();
+    const rows = deliveries.log
+      .filter((one) => one.app_id === app.app_id && one.status !== PENDING && one.id < cursor && fits(one))
+      .reverse();
     const shown = rows.slice(0, size);
     const last = shown.at(-1);
     if (last && rows.length > size) {

@@ -7,6 +7,8 @@ import type { App, Installation, Json } from "./records.ts";
 
 /** How long GitHub waits for an answer, in ms. Source: GitHub's "Best practices for using webhooks". */
 export const DELIVERY_TIMEOUT_MS = 10_000;
+/** The state of a try that is not answered yet; GitHub lists those that are. */
+export const PENDING = "pending";
 /** How many tries the log keeps; GitHub keeps three days. */
 const KEPT = 5_000;
 
@@ -54,7 +56,8 @@ export interface Parcel {
 
 /** Starts making deliveries. `kept` is the log of an earlier run. */
 export function makeDeliveries(options: DeliverOptions, kept: Delivery[]) {
-  const log: Delivery[] = [...kept];
+  // What was on its way when an earlier run ended may have arrived or not: as far as anyone knows, it failed.
+  const log: Delivery[] = kept.map((one) => (one.status === PENDING ? { ...one, status: "failed to connect to host" } : one));
   const waiting = new Set<Promise<unknown>>();
   let paused = false;
   let nextId = Math.max(31_000_000_000, ...kept.map((one) => one.id)) + 1;
@@ -103,7 +106,7 @@ export function makeDeliveries(options: DeliverOptions, kept: Delivery[]) {
     delivered_at: new Date(options.now()).toISOString(),
     redelivery,
     duration: 0,
-    status: "pending",
+    status: PENDING,
     status_code: 0,
     throttled_at: null,
     url,
@@ -138,7 +141,7 @@ export function makeDeliveries(options: DeliverOptions, kept: Delivery[]) {
     /** Of each event the tries; an event is settled when one of them was taken. */
     failed: (): Delivery[] => {
       const taken = new Set(log.filter((one) => one.status_code >= 200 && one.status_code < 400).map((one) => one.guid));
-      return log.filter((one) => !taken.has(one.guid) && one.status !== "pending");
+      return log.filter((one) => !taken.has(one.guid) && one.status !== PENDING);
     },
     /** While paused, events are dropped as by a GitHub that is down: they are in no log. */
     pause: (value: boolean) => {

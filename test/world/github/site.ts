@@ -7,7 +7,7 @@ import { PatternRouter } from "hono/router/pattern-router";
 import type { Admission, GitHost } from "../git-host.ts";
 import { type Actor, actorOf, callerOf, guardPerson, holderOf, type Minted, mayAs, mayPush, maySee, refusal } from "./access.ts";
 import { appRoutes, type Registration } from "./apps.ts";
-import { checkRoutes } from "./checks.ts";
+import { checkRoutes } from "./check-routes.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { createEmulatedGitHub, type EmulatorCaller } from "./emulator.ts";
 import { type Cause, repairEvent } from "./events.ts";

@@ -1,6 +1,7 @@
 /** What the tests of the local GitHub share: one with its git host and an App that listens, and git as a person runs it. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -87,6 +88,26 @@ export async function startBench(options: Partial<GitHubOptions> & { kept?: bool
       }),
     /** A clone address with a token in it. */
     address: (name: string, token: string) => git.cloneUrl(name).replace("//", `//x-access-token:${token}@`),
+    /** A token of the installation for pushing to the sample, and nothing else. */
+    async pushToken(): Promise<string> {
+      const scope = { repositories: ["sample"], permissions: { contents: "write" as const } };
+      return (await bench.asApp().rest.apps.createInstallationAccessToken({ installation_id: github.installationId, ...scope })).data.token;
+    },
+    /** Makes a clone with one more commit; gives the folder's name. */
+    async work(name: string, file = "new.txt", text = "one\ntwo\n"): Promise<string> {
+      await bench.run(".", "clone", "--quiet", git.cloneUrl("acme/sample"), name);
+      await writeFile(join(folder, name, file), text);
+      await bench.run(name, "add", "-A");
+      await bench.run(name, "commit", "--quiet", "-m", `Add ${file}`);
+      return name;
+    },
+    /** Commits on a branch and opens a pull request of it as the App; gives it. */
+    async pull(branch: string, more: { draft?: boolean; body?: string; files?: Record<string, string> } = {}) {
+      const { files = { [`${branch.replaceAll("/", "-")}.txt`]: "one\ntwo\n" }, ...rest } = more;
+      await github.push({ branch, files, message: `Work on ${branch}` });
+      const pulls = bench.asApp(github.installationId).rest.pulls;
+      return (await pulls.create({ ...SAMPLE, head: branch, base: "main", title: branch, ...rest })).data;
+    },
     async restart() {
       await github.stop();
       github = await start();
