@@ -55,7 +55,7 @@ export function renderStatus(message: Extract<Message, { kind: "status" }>, turn
     startedAt: iso(turn.startedAt),
     completedAt: over ? iso(turn.endedAt ?? turn.activeAt) : null,
     detailsUrl: links.session,
-    title: newer === null ? titleOf(turn) : `Went on at ${newer.slice(0, 10)}`,
+    title: newer === null ? titleOf(turn) : `Went on at ${line(newer.slice(0, 10), 60, home)}`,
     summary: [quoted(turn, 160, home), tasks.join("\n"), failure].filter((part) => part !== "").join("\n\n"),
     actions: [
       ...(stoppable(turn) && !over ? [{ label: "Stop", description: "End this run", identifier: CHECK_ACTION.stop }] : []),
