@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { codeSpans, saysStop, takeOptions } from "./options.ts";
+import { codeSpans, saysStatus, saysStop, takeOptions } from "./options.ts";
 
 describe("takeOptions", () => {
   it.each([
@@ -32,6 +32,11 @@ it("finds code between equal runs of backticks", () => {
       .map((part) => part.text)
       .join(""),
   ).toBe("a `b` c");
+});
+
+it("knows the word that asks where things stand", () => {
+  expect(["status", "Status?", "STATUS!"].map(saysStatus)).toEqual([true, true, true]);
+  expect(["status of it", "", "statuses", "a status"].map(saysStatus)).toEqual([false, false, false, false]);
 });
 
 it("knows the word that stops", () => {

@@ -78,6 +78,11 @@ export function saysHelp(text: string): boolean {
   return text.length <= 10 && /^help[.!?]*$/i.test(text);
 }
 
+/** Whether the whole text asks where things stand. */
+export function saysStatus(text: string): boolean {
+  return text.length <= 10 && /^status[.!?]*$/i.test(text);
+}
+
 /** Whether the whole text is the word that stops a turn. */
 export function saysStop(text: string): boolean {
   return text.length <= 10 && /^stop[.!]*$/i.test(text);

@@ -64,6 +64,8 @@ const base = {
   native: z.string().max(2_000).optional(),
   /** The message of ours that was changed to say it, by the surface's id, as told when it was sent: it is to be written again. */
   touched: z.string().min(1).max(200).optional(),
+  /** Where in the thread the answer belongs, in the surface's own words: handed back to it with what answers the request, for a prompt every message of its turn. */
+  place: z.string().max(300).optional(),
 };
 /** Names one native message whatever event told of it, such as `slack:C1:1700000000.000100`. */
 const contentKey = z.string().min(1).max(300);
@@ -77,8 +79,6 @@ export const Request = z.discriminatedUnion("kind", [
     text: z.string().max(MAX_PROMPT),
     options: Options,
     joins: z.boolean(),
-    /** Where in the thread the answer belongs, in the surface's own words: handed back to it with every message of the turn. */
-    place: z.string().max(300).optional(),
     /** What stands around the request, for the agent to read: marked as data, not as instructions. */
     context: z.string().max(MAX_CONTEXT).optional(),
     about: About.optional(),
@@ -97,6 +97,8 @@ export const Request = z.discriminatedUnion("kind", [
     choice: z.string().max(500).optional(),
     text: z.string().max(MAX_PROMPT).optional(),
   }),
+  /** Say where things stand. Nothing comes of it but the answer. */
+  z.object({ kind: z.literal("status"), ...base }),
   /** Do the last turn's work once more. */
   z.object({ kind: z.literal("retry"), ...base }),
   /** Take what errand offered to do next; the newest offer unless one is named. */

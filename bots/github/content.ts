@@ -1,7 +1,8 @@
 /** What errand's messages are on GitHub, and the parts that several of them share. Pure. */
+import type { Pull } from "../../protocol/events.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 import type { Links } from "../surface.ts";
-import { missingServices, pullFor, pullWords, SERVICES } from "../words.ts";
+import { missingServices, pullWords, SERVICES } from "../words.ts";
 import { code, type Home, line, link } from "./escape.ts";
 
 /**
@@ -58,9 +59,8 @@ export const missingLines = (view: View, home: Home): string[] =>
 
 const CHECK_MARK = { none: "", pending: "⏳ ", passing: "✅ ", failing: "❌ " } as const;
 
-/** The pull request of a turn in one line; empty where there is none to tell of. */
-export function pullLine(view: View, turn: TurnView, home: Home): string {
-  const pull = pullFor(view, turn);
+/** A pull request in one line: its link, state and size, and what its checks say; empty for none. */
+export function pullLine(pull: Pull | null, home: Home): string {
   if (pull === null) return "";
   const { name, facts, checks, failing } = pullWords(pull);
   const named = failing.slice(0, 5).map((check) => link(line(check.name, 100, home) || "check", check.url));

@@ -3,7 +3,7 @@ import { answerOf, type TurnView, type View } from "../../protocol/view.ts";
 import { count } from "../format.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
-import { closedWords, figuresOf, filesOf, outcomeOf, overtaken } from "../words.ts";
+import { closedWords, figuresOf, filesOf, outcomeOf, overtaken, pullFor } from "../words.ts";
 import {
   branchOf,
   type CommentContent,
@@ -73,7 +73,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
       answer !== "" && turn.state !== "done" ? "What the agent wrote last:" : "",
       text,
       pushFailure(turn, home),
-      [pullLine(view, turn, home), pushed(view, turn)].filter((part) => part !== "").join("  \n"),
+      [pullLine(pullFor(view, turn), home), pushed(view, turn)].filter((part) => part !== "").join("  \n"),
       filesChanged(turn),
       closed === null ? "" : `${closed} ${again("begin again")}`,
       small([...figuresOf(turn), code(view.model, 100), viewLink(links)]),

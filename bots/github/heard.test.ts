@@ -81,6 +81,7 @@ describe("saidTo", () => {
     ["@errand stop and then do this", "stop and then do this", {}],
     ["/errand stopping is not a command", "stopping is not a command", {}],
     ["@errand help me with this", "help me with this", {}],
+    ["/errand status codes are wrong", "status codes are wrong", {}],
   ])("%j asks for %j", (text, task, options) => expect(saidTo(text, "errand")).toEqual({ kind: "prompt", text: task, options }));
 
   it.each([
@@ -88,6 +89,8 @@ describe("saidTo", () => {
     ["@errand Stop!", "stop"],
     ["/errand stop", "stop"],
     ["never mind\n\n/errand stop\nI do it", "stop"],
+    ["@errand status", "status"],
+    ["/errand Status?", "status"],
     ["@errand retry", "retry"],
     ["/errand retry.", "retry"],
     ["@errand fix ci", "take"],

@@ -1,14 +1,14 @@
 /** Whether a text of GitHub's speaks to errand, and what it says then. Pure, and linear in the length of the text. */
 import type { Options } from "../../protocol/request.ts";
-import { saysHelp, saysStop, takeOptions, withinLimit } from "../options.ts";
+import { saysHelp, saysStatus, saysStop, takeOptions, withinLimit } from "../options.ts";
 import { blocksOf, inlineOf, withPlainLines } from "./markdown.ts";
 import { sanitise } from "./sanitise.ts";
 
-/** `nothing`: the text does not speak to errand. `take` is what errand offered last, such as to mend failing checks. */
-export type Said =
-  | { kind: "nothing" }
-  | { kind: "command"; command: "stop" | "retry" | "take" | "help" }
-  | { kind: "prompt"; text: string; options: Options };
+/** `take` is what errand offered last, such as to mend failing checks. */
+export type Command = "stop" | "status" | "retry" | "take" | "help";
+
+/** `nothing`: the text does not speak to errand. */
+export type Said = { kind: "nothing" } | { kind: "command"; command: Command } | { kind: "prompt"; text: string; options: Options };
 
 const blank = (text: string) => text.replace(/[^\n]/g, " ");
 
@@ -71,8 +71,9 @@ function promptOf(text: string, from: number, to: number): Extract<Said, { kind:
 }
 
 /** The command that the whole text is, if it is one. */
-function commandOf(text: string): "stop" | "retry" | "take" | "help" | null {
+function commandOf(text: string): Command | null {
   if (saysStop(text)) return "stop";
+  if (saysStatus(text)) return "status";
   if (saysHelp(text)) return "help";
   if (text.length > 20) return null;
   if (/^retry[.!]*$/i.test(text)) return "retry";

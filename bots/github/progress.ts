@@ -3,7 +3,7 @@ import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 import { cost, tokens } from "../format.ts";
 import type { Message } from "../surface.ts";
 import { type Task, tasksOf } from "../tasks.ts";
-import { modelTrouble, stepOf, titleOf, waits } from "../words.ts";
+import { modelTrouble, pullFor, stepOf, titleOf, waits } from "../words.ts";
 import {
   branchOf,
   type CommentContent,
@@ -109,7 +109,7 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
       step === "" ? "" : `⚙️ ${step}`,
       remarks.join("  \n"),
       pushFailure(turn, home),
-      [pullLine(view, turn, home), `${branch === "" ? "" : `**Branch** ${branch} · `}${viewLink(links)}`]
+      [pullLine(pullFor(view, turn), home), `${branch === "" ? "" : `**Branch** ${branch} · `}${viewLink(links)}`]
         .filter((part) => part !== "")
         .join("  \n"),
       over ? folded("What it did", tasks.join("\n")) : folded("Activity", activity(view, turn, home)),

@@ -311,6 +311,12 @@ describe("a review", () => {
     }));
   it("has commands, too", () =>
     expect(requested("pull_request_review_comment", lineSaid("/errand stop")).request).toMatchObject({ kind: "stop", ...onPr }));
+  it("answers a word where it was said", () =>
+    expect(requested("pull_request_review_comment", lineSaid("/errand status", { in_reply_to_id: 400 })).request).toMatchObject({
+      kind: "status",
+      ...onPr,
+      place: "review:400",
+    }));
   it("of a fork has its author looked at, unless that is who asks", () => {
     const fork = (user: object) => pull({ user, head: { ...pull().head, repo: { full_name: "bob/sample" } } });
     const author = (user: object) =>

@@ -24,10 +24,10 @@ export type Words = {
 /** The request that the words make. */
 export function asked(said: Exclude<Said, { kind: "nothing" }>, words: Words, delivery: Delivery): Verdict {
   const { about, number, at, contentKey, ack, needs, seen, place, partly } = words;
-  const common = base(about, number, at, delivery);
+  const common = { ...base(about, number, at, delivery), ...(place === undefined ? {} : { place }) };
   const rest = { gate: gateOf(about), ack };
   if (said.kind === "command" && said.command !== "help") return heard({ kind: said.command, ...common }, rest);
-  const prompt = { kind: "prompt", ...common, joins: false, ...(place === undefined ? {} : { place }) } as const;
+  const prompt = { kind: "prompt", ...common, joins: false } as const;
   // A prompt without a text is answered with how errand is used; when a task is written in its place, that is a new prompt.
   if (said.kind === "command" || (said.text === "" && !partly))
     return heard({ ...prompt, contentKey: `${contentKey}:help`, text: "", options: {} }, rest);

@@ -1,8 +1,9 @@
 /** The parts that several messages share: where the work happens, the buttons that lead there, who is spoken to. Pure. */
+import type { Pull } from "../../protocol/events.ts";
 import type { Person } from "../../protocol/request.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 import type { Links } from "../surface.ts";
-import { missingServices, pullFor, pullWords, repositoryName, SERVICES } from "../words.ts";
+import { missingServices, pullWords, repositoryName, SERVICES } from "../words.ts";
 import { ACTION } from "./actions.ts";
 import { type Button, button, LIMIT, link } from "./blocks.ts";
 import { code, href, line, mention } from "./escape.ts";
@@ -21,9 +22,8 @@ export function address(who: Person): string {
   return mention(who.id) ?? line(who.name ?? who.id, 200);
 }
 
-/** The pull request of a turn, in one line: its link, state and size, and what its checks say; nothing where there is none to tell of. */
-export function pullLine(view: View, turn: TurnView): string[] {
-  const pull = pullFor(view, turn);
+/** A pull request in one line: its link, state and size, and what its checks say; nothing for none. */
+export function pullLine(pull: Pull | null): string[] {
   if (pull === null) return [];
   const { name, facts, checks, failing } = pullWords(pull);
   const named = failing.slice(0, 5).map((check) => href(check.url, check.name, 100));

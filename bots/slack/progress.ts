@@ -4,7 +4,7 @@ import { tailOfMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
 import { tasksOf } from "../tasks.ts";
 import { visible } from "../visible.ts";
-import { modelTrouble, stepOf, titleOf, waits } from "../words.ts";
+import { modelTrouble, pullFor, stepOf, titleOf, waits } from "../words.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section, type TaskCard } from "./blocks.ts";
 import { line, markdown, plain } from "./escape.ts";
 import { buttons, missingLines, pullLine, pushFailureText, whereabouts } from "./place.ts";
@@ -51,7 +51,7 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
     ...writing(turn),
     ...context(remarks(turn, now)),
     ...pushFailureText(turn).map(section),
-    ...context([where, ...pullLine(view, turn), ...missingLines(view)]),
+    ...context([where, ...pullLine(pullFor(view, turn)), ...missingLines(view)]),
     ...actions(`run:${turn.id}:${turn.state}`, buttons(view, turn, links)),
   ];
   return { text: line(`${title} · ${where.replaceAll("`", "")}`, LIMIT.text), blocks };

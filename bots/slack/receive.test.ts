@@ -75,6 +75,17 @@ describe("messages that become requests", () => {
       message({ text: "stop", thread_ts: ROOT }),
       { kind: "request", request: { kind: "stop", ...common, thread: `slack:T1:C1:${ROOT}` } },
     ],
+    [
+      "status, by mention",
+      mention({ text: "<@UBOT> status?", thread_ts: ROOT }),
+      { kind: "request", request: { kind: "status", ...common, thread: `slack:T1:C1:${ROOT}` } },
+    ],
+    [
+      "status, by reply",
+      message({ text: "Status", thread_ts: ROOT }),
+      { kind: "request", request: { kind: "status", ...common, thread: `slack:T1:C1:${ROOT}` } },
+    ],
+    ["status as part of a text", mention({ text: "<@UBOT> status of the build" }), request({ text: "status of the build" })],
     ["help, by mention", mention({ text: "<@UBOT> Help?" }), request({ text: "" })],
     ["help as part of a text", mention({ text: "<@UBOT> help the user" }), request({ text: "help the user" })],
     ["stop as part of a text", mention({ text: "<@UBOT> stop the server" }), request({ text: "stop the server" })],

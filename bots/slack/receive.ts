@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { Request } from "../../protocol/request.ts";
 import { threadKey } from "../../protocol/thread.ts";
-import { saysHelp, saysStop, takeOptions, withinLimit } from "../options.ts";
+import { saysHelp, saysStatus, saysStop, takeOptions, withinLimit } from "../options.ts";
 import { ACTION, askOfBlock } from "./actions.ts";
 import { mentions, mentionsOthers, plainText } from "./heard.ts";
 
@@ -135,6 +135,7 @@ function said(envelope: Envelope, event: MessageEvent, self: Self): Verdict {
   const common = base(envelope, event.channel, event.thread_ts ?? event.ts, event.user, event.ts, name);
   const asked = prompt(event, self);
   if (saysStop(asked.text)) return request({ kind: "stop", ...common });
+  if (saysStatus(asked.text)) return request({ kind: "status", ...common });
   const contentKey = `slack:${event.channel}:${event.ts}`;
   // A prompt without a text is answered with how errand is used.
   const text = (event.type === "app_mention" || direct) && saysHelp(asked.text) ? "" : asked.text;

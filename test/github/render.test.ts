@@ -267,6 +267,31 @@ describe("a check run", () => {
   });
 });
 
+it("answers who asks where things stand, and mentions nobody", () => {
+  const standing = (story: Story) => comment({ kind: "standing", view: gitHubView(...story), links: LINKS, now: START + 90_000 });
+  const busy = standing([...working, second(), ...pulled({ checks: FAILING })]);
+  expect(busy.body.split("\n")).toEqual([
+    "**⏳ Working on acme/sample · 1m 20s**, asked by alice",
+    "> Fix the flaky retry test",
+    "",
+    "⚙️ step 2: Edit src/retry.ts",
+    "",
+    "**Waiting**",
+    "",
+    "- And update the docs",
+    "",
+    "**Pull request** [#124 Let the retry test move its clock](https://github.com/acme/sample/pull/124) · draft · +32 −4 in 2 files · ❌ checks fail: [test (node 20)](https://github.com/acme/sample/actions/runs/1/job/2), lint  ",
+    "**Branch** `errand/87-fix-the-flaky-retry-3fa9` · [Session page](https://errand.example/s/abc)",
+  ]);
+  // The ways into a sandbox are in the living comment.
+  expect(busy.ways).toBe("");
+  expect(standing(done).body.split("\n")[0]).toBe("**✅ Nothing runs. Last: Worked for 2m 09s · 2 steps.**, asked by alice");
+  expect(standing([...working, ...asking]).body).toContain("**🟡 Waiting for an answer of alice**");
+  // In the pull request's own conversation its checks are told all the same.
+  const own = { ...gitHubView(...working, ...pulled()), thread: "github:1296269:124" };
+  expect(comment({ kind: "standing", view: own, links: LINKS, now: START }).body).toContain("checks are running");
+});
+
 it("renders a note, and what is long past", () => {
   expect(comment({ kind: "note", code: "x", text: "No <b>, @bob\n\nacme/x#1", mention: "github:1" }).body).toBe(
     "No &lt;b>, @\u2060bob\n\nacme/x#\u20601",
@@ -308,6 +333,7 @@ describe("texts of people, models and tools", () => {
       { kind: "ask", turn: 1, ask: "per_1", view, links: LINKS },
       { kind: "offer", offer: "fix:9f86d08", view, links: LINKS },
       { kind: "note", code: "x", text: EVIL, mention: null },
+      { kind: "standing", view, links: LINKS, now: START },
       { kind: "status", turn: 1, commit: "9f86d08", view, links: LINKS },
     ];
     for (const message of messages) {

@@ -46,11 +46,11 @@ type Parts = {
 type PromptRequest = Extract<Request, { kind: "prompt" }>;
 
 const HELP =
-  "Tell me what to do, for example: `@errand fix the failing test in src/app`. Add `repo=owner/name` or `branch=name` to choose where. In this thread, reply to go on, or say `stop`.";
+  "Tell me what to do, for example: `@errand fix the failing test in src/app`. Add `repo=owner/name` or `branch=name` to choose where. In this thread, reply to go on, or say `status` or `stop`.";
 
 const whereOf = (request: Request): Where => ({
   thread: request.thread,
-  place: request.kind === "prompt" ? (request.place ?? null) : null,
+  place: request.place ?? null,
 });
 
 export class Conversation {
@@ -86,6 +86,8 @@ export class Conversation {
         const { who, choice, text, deliveryId: cause } = request;
         return asking.answer(open, { who, choice, text, cause, where: whereOf(request) });
       }
+      case "status":
+        return voice.standing(request.deliveryId, whereOf(request));
       case "retry":
         return this.#retry(request, at);
       case "take": {

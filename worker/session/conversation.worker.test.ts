@@ -1,6 +1,7 @@
 /** What a session says about requests that it takes in part or not at all: nothing that a person named is passed over in silence. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeEach, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Options, Request } from "../../protocol/request.ts";
 import { connectRunner, newSession, type World, world } from "../testing/world.ts";
 
@@ -60,4 +61,48 @@ it("does not take an edit that names another repository", async () => {
   await say(id, { kind: "edit", contentKey: "c1", text: "second, elsewhere", options: { repository: "acme/other" } });
   expect((await viewOf(id))?.turns[1]?.prompt).toBe("second");
   expect(await notes(id)).toEqual([expect.stringContaining("Not taken: this thread works on an empty repository")]);
+});
+
+describe("who asks where things stand", () => {
+  const thread = "slack:T1:C1:1700000000.000100";
+  const who = { id: "slack:T1:U1", name: "Ada" };
+  const status = (deliveryId: string): Request => ({ kind: "status", deliveryId, thread, who, at: 1, place: "there" });
+  /** What is to be said, as rows of the outbox have it. */
+  const rows = (id: string) =>
+    runInDurableObject(agent(id), (_object, { storage }) =>
+      storage.sql
+        .exec<{ row: string }>("SELECT row FROM outbox ORDER BY seq")
+        .toArray()
+        .map(({ row }) => JSON.parse(row) as { key: string; kind: string; thread: string; place: string | null; frozen: string | null }),
+    );
+
+  it("is answered while a turn runs and when none does, without a turn or an event; the same delivery once", async () => {
+    const id = "c".repeat(26);
+    const base = { thread, who, at: 1 };
+    await agent(id).accept({ kind: "prompt", ...base, deliveryId: "p1", contentKey: "p1", text: "do it", options: {}, joins: false });
+    const runner = await connectRunner(outside, id);
+    runner.say({ type: "turn.accepted", turn: 1 });
+    await vi.waitFor(async () => expect((await viewOf(id))?.turns[0]?.state).toBe("working"));
+    const before = (await agent(id).snapshot())?.n;
+    expect(await agent(id).accept(status("s1"))).toMatchObject({ status: "accepted" });
+    expect(await agent(id).accept(status("s1"))).toMatchObject({ status: "duplicate" });
+    expect((await agent(id).snapshot())?.n).toBe(before);
+    runner.say({ type: "turn.finished", turn: 1, outcome: "done" });
+    await vi.waitFor(async () => expect((await viewOf(id))?.turns[0]?.state).toBe("done"));
+    await agent(id).accept(status("s2"));
+    const said = (await rows(id)).filter((row) => row.kind === "standing");
+    expect(said).toMatchObject([
+      // What it was when it was asked, however late it is sent.
+      { key: `${id}:standing:s1`, thread, place: "there", frozen: expect.stringContaining("Working") },
+      { key: `${id}:standing:s2`, thread, place: "there", frozen: expect.stringContaining("Nothing runs. Last: Worked for") },
+    ]);
+    expect((await viewOf(id))?.turns).toHaveLength(1);
+    expect(runner.commands).toHaveLength(1);
+  });
+
+  it("hears nothing in a thread that has no session, and begins none", async () => {
+    const id = "d".repeat(26);
+    expect(await agent(id).accept(status("s1"))).toMatchObject({ status: "ignored" });
+    expect(await agent(id).snapshot()).toBeNull();
+  });
 });

@@ -51,6 +51,14 @@ export class Voice {
     });
   }
 
+  /** Where things stand now. `cause` names who asked: the same one is answered once. It changes nothing, so no event tells of it. */
+  standing(cause: string, where: Where): void {
+    const key = this.key(`standing:${cause}`);
+    this.#outbox.want({ key, ...where, kind: "standing", turn: null, ref: "" });
+    // What stands later is not what was asked for.
+    this.#outbox.freeze(key);
+  }
+
   /** The living message of a turn that was just queued. */
   begin(turn: number): void {
     this.#outbox.want({ key: this.key(`turn:${turn}:progress`), ...this.whereOf(turn), kind: "progress", turn, ref: "" });

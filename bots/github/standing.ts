@@ -1,0 +1,23 @@
+/** The answer to who asks where things stand. It notifies nobody. Pure. */
+import { count } from "../format.ts";
+import { standingOf } from "../standing.ts";
+import type { Message } from "../surface.ts";
+import { branchOf, type CommentContent, comment, markOf, pullLine, quoted } from "./content.ts";
+import { homeOf, line, link } from "./escape.ts";
+
+/** Renders it: what runs, what waits, where the work is. */
+export function renderStanding({ view, links, now }: Extract<Message, { kind: "standing" }>): CommentContent {
+  const home = homeOf(view);
+  const { head, turn, details, waiting, more } = standingOf(view, now);
+  const branch = branchOf(view);
+  const asker = turn === null ? "" : `, asked by ${line(turn.who.name ?? turn.who.id, 60, home)}`;
+  return comment([
+    `**${turn === null ? "" : `${markOf(turn)} `}${line(head, 600, home)}**${asker}${turn === null ? "" : `\n${quoted(turn, 160, home)}`}`,
+    details.map((text) => `⚙️ ${line(text, 300, home)}`).join("  \n"),
+    waiting.length === 0 ? "" : ["**Waiting**", "", ...waiting.map((one) => `- ${line(one.prompt, 160, home) || "…"}`)].join("\n"),
+    more > 0 ? `and ${count(more, "more request")}` : "",
+    [pullLine(view.pull, home), `${branch === "" ? "" : `**Branch** ${branch} · `}${link("Session page", links.session)}`]
+      .filter((part) => part !== "")
+      .join("  \n"),
+  ]);
+}
