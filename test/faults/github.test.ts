@@ -145,6 +145,7 @@ describe("a pull request", () => {
     const n = Number(pull.number);
 
     const started = hub.backend.started.length;
+    const sandbox = hub.backend.started.at(-1) ?? "";
     await hub.as("grace", "POST", `${REPO}/pulls/${n}/comments`, {
       body: "@errand name it better",
       commit_id: (pull.head as { sha: string }).sha,
@@ -166,7 +167,7 @@ describe("a pull request", () => {
 
     await hub.as("ada", "PUT", `${REPO}/pulls/${n}/merge`, {});
     await hub.message(n, "turn:2:final", /merged/i);
-    await until("the sandbox's end", async () => (hub.backend.running() === 0 ? true : undefined));
+    await until("the sandbox's end", () => (hub.backend.isRunning(sandbox) ? undefined : true));
   });
 
   it("whose checks fail is offered to be mended, and is when the offer is taken", async () => {
@@ -192,8 +193,71 @@ describe("a pull request", () => {
     if (!opened.ok) throw new Error(opened.error);
     await hub.comment(opened.number, "@errand check this");
     expect((await hub.message(opened.number, "turn:1:final")).body).toContain("Done: check this");
-    const notes = (await hub.comments(opened.number)).filter((one) => one.key.startsWith("note:"));
-    expect(notes[0]?.body).toMatch(/mallory\/sample.*fork/s);
+    const note = await until("a note", async () => (await hub.comments(opened.number)).find((one) => one.key.startsWith("note:")));
+    expect(note.body).toMatch(/mallory\/sample.*fork/s);
     expect(hub.backend.configs.at(-1)).toMatchObject({ head: `refs/pull/${opened.number}/head`, distrusted: true, publish: true });
+  });
+
+  it("whose checks fail is mended without being asked where the repository says so, twice at most", async () => {
+    const rules = await hub.github.push({
+      branch: "main",
+      files: { ".github/errand.yml": "ci: auto\n" },
+      message: "Mend checks by itself",
+    });
+    if (!rules.ok) throw new Error(rules.error);
+    const number = await hub.issue("Mend itself");
+    const branch = branchOf(number, "mend-itself");
+    hub.backend.script = pushing(branch);
+    await hub.comment(number, "@errand go");
+    await hub.message(number, "turn:1:final", /#\d+/);
+    const pull = await until("a pull request", async () => (await pulls()).find((one) => String(one.title).includes("Mend itself")));
+    const n = Number(pull.number);
+    for (const [turn, log] of [
+      [2, "Error: first"],
+      [3, "Error: second"],
+    ] as const) {
+      await hub.github.check({ sha: branch(), name: "test", conclusion: "failure", log });
+      await hub.message(n, `turn:${turn}:final`);
+    }
+    await hub.github.check({ sha: branch(), name: "test", conclusion: "failure", log: "Error: third" });
+    const offer = await until("an offer", async () => (await hub.comments(n)).find((one) => one.key.startsWith("offer:")));
+    expect(offer.body).toContain("2 of 2");
+    const undone = await hub.github.push({ branch: "main", files: { ".github/errand.yml": null }, message: "Ask again" });
+    expect(undone.ok).toBe(true);
+  });
+});
+
+describe("the credential for git", () => {
+  it("is for the session's own repository, and for its newest sandbox only", async () => {
+    hub.backend.script = endless;
+    const number = await hub.issue("Sign in");
+    await hub.comment(number, "@errand work");
+    await hub.message(number, "turn:1:progress", /Work for ever/);
+    const old = hub.backend.newest();
+    const ask = (link: typeof old, url: string) => link.ask({ what: "credential", url });
+    const yes = await ask(old, `${hub.git.url}/acme/sample.git`);
+    if (!yes.ok) throw new Error(yes.why);
+    const covered = await fetch(`${hub.github.apiUrl}/installation/repositories`, { headers: { authorization: `token ${yes.password}` } });
+    expect(await covered.json()).toMatchObject({ total_count: 1, repositories: [{ full_name: "acme/sample" }] });
+    expect(yes.expiresAt - Date.now()).toBeLessThanOrEqual(3600_000);
+    for (const url of [
+      `${hub.git.url}/acme/ledger.git`,
+      `${hub.git.url}/acme/sample.git/../ledger.git`,
+      `${hub.git.url}/acme%2Fledger`,
+      "http://evil.example/acme/sample.git",
+      `${hub.git.url}.evil.example/acme/sample.git`,
+      `${hub.git.url.replace("127.0.0.1", "ada@127.0.0.1")}/acme/ledger.git`,
+      "",
+    ])
+      expect(await ask(old, url), url).toMatchObject({ ok: false });
+
+    hub.backend.end();
+    await until("the next generation", () => (hub.backend.newest() === old ? undefined : true), 40_000);
+    await hub.message(number, "turn:1:progress", /Work for ever/, 40_000);
+    expect(await ask(old, `${hub.git.url}/acme/sample.git`)).toMatchObject({ ok: false });
+    expect(await ask(hub.backend.newest(), `${hub.git.url}/acme/sample.git`)).toMatchObject({ ok: true });
+    await hub.comment(number, "/errand stop");
+    await hub.message(number, "turn:1:final");
+    expect(hub.lines.join("\n")).not.toContain(yes.password);
   });
 });

@@ -197,9 +197,16 @@ export class Backend {
     return { status: 201, json: view };
   }
 
-  /** How many sandboxes run. */
-  running(): number {
-    return [...this.#sandboxes.values()].filter(({ view }) => view.state === "running").length;
+  /** The link of the sandbox that was started last. */
+  newest(): Link {
+    const last = [...this.#sandboxes.values()].at(-1);
+    if (!last) throw new Error("no sandbox was started");
+    return last.runner.link;
+  }
+
+  /** Whether the sandbox of that id, as in `started`, runs. */
+  isRunning(id: string): boolean {
+    return this.#sandboxes.get(id)?.view.state === "running";
   }
 
   #kill(sandbox: { view: SandboxView; runner: Runner }, reason: string): void {

@@ -10,7 +10,18 @@ import { parseThreadKey } from "../../protocol/thread.ts";
 import type { Conversation } from "./conversation.ts";
 import { backoffMs } from "./delivery.ts";
 import type { Log } from "./log.ts";
-import { failingCommit, isOpen, LOOK_EVERY_MS, MAX_AUTOMATIC, MAX_FAILED, nextWork, onFailure, type Pulls, type Work } from "./pulls.ts";
+import {
+  failingCommit,
+  isOpen,
+  LOOK_EVERY_MS,
+  MAX_AUTOMATIC,
+  MAX_FAILED,
+  nextWork,
+  onFailure,
+  type Pulls,
+  signatureOf,
+  type Work,
+} from "./pulls.ts";
 import type { Threads } from "./threads.ts";
 import type { Voice } from "./voice.ts";
 
@@ -225,11 +236,9 @@ export class PullCare {
     const state = pulls.get();
     const { pull } = view;
     if (!pull || state.policy === null) return;
-    const signature = failing
-      .map((check) => `${check.name}: ${check.log.split("\n").find((line) => /error|fail/i.test(line)) ?? ""}`)
-      .join(" | ");
-    const way = onFailure(state, state.policy, signature.slice(0, 1_000));
-    pulls.set({ lastFailure: signature.slice(0, 1_000) });
+    const signature = signatureOf(failing);
+    const way = onFailure(state, state.policy, signature);
+    pulls.set({ lastFailure: signature });
     if (way === "nothing") return;
     const names = failing.map((check) => `\`${check.name}\``).join(", ");
     const id = `checks-${commit.slice(0, 12)}`;

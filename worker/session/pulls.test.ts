@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Pull } from "../../protocol/events.ts";
 import { apply, emptyView, type View } from "../../protocol/view.ts";
-import { failingCommit, nextWork, onFailure, type PullState } from "./pulls.ts";
+import { failingCommit, nextWork, onFailure, type PullState, signatureOf } from "./pulls.ts";
 
 const state = (change: Partial<PullState> = {}): PullState => ({
   start: null,
@@ -101,4 +101,13 @@ describe("onFailure", () => {
     ["not the same failure again", state({ automatic: 1, lastFailure: "test: boom" }), auto, "offer"],
     ["another one again", state({ automatic: 1, lastFailure: "lint: boom" }), auto, "auto"],
   ])("%s", (_name, now, policy, expected) => expect(onFailure(now, policy, "test: boom")).toBe(expected));
+});
+
+it.each([
+  ["the same again, at another time", "Failed\n12:01 Error: no such file", "Failed\n12:09 Error: no such file", true],
+  ["another complaint behind the same title", "test: failure\nError: first", "test: failure\nError: second", false],
+  ["nothing that complains", "exit 1", "exit 1", true],
+])("tells failures apart: %s", (_name, one, other, same) => {
+  const of = (log: string) => signatureOf([{ name: "test", url: null, log }]);
+  expect(of(one) === of(other)).toBe(same);
 });

@@ -2,7 +2,7 @@
  * The session's pull request: what is wanted of it, and what is known beside the view. `nextWork` decides what to do next
  * from that alone; pull-care.ts does it with the forge and tells the result.
  */
-import type { Policy } from "../../bots/forge.ts";
+import type { FailingCheck, Policy } from "../../bots/forge.ts";
 import type { Pull } from "../../protocol/events.ts";
 import type { Identity } from "../../protocol/runner.ts";
 import type { View } from "../../protocol/view.ts";
@@ -134,6 +134,16 @@ export function failingCommit(state: PullState, view: View): string | null {
   const { pull } = view;
   if (view.closed !== null || !isOpen(pull) || !pull.own || pull.checks.state !== "failing" || pull.commit === state.handled) return null;
   return view.turns.some((turn) => turn.endedAt === null) ? null : pull.commit;
+}
+
+/** What fails, in one line that is the same when the same fails again: the checks' first complaints, without what numbers differ. Pure. */
+export function signatureOf(failing: readonly FailingCheck[]): string {
+  const complaints = (log: string) => log.split("\n").filter((line) => /error|fail|not ok|expected/i.test(line));
+  return failing
+    .map((check) => `${check.name}: ${complaints(check.log).slice(0, 5).join(" / ")}`)
+    .join(" | ")
+    .replace(/\d+/g, "0")
+    .slice(0, 1_000);
 }
 
 /** Whether a failing check is mended without being asked for, or offered. `signature`: what was wrong, in one line. */
