@@ -93,6 +93,43 @@ describe("a mention in an issue", () => {
     expect((await hub.message(number, "turn:1:progress", /Stopped/)).body).not.toContain("[x] Stop");
   });
 
+  it("is told where things stand, while it works and after, and nothing else comes of asking", async () => {
+    hub.backend.script = endless;
+    const silent = await hub.issue("Nobody asked for anything");
+    await hub.comment(silent, "@errand status");
+    const number = await hub.issue("Slow work");
+    await hub.comment(number, "@errand work slowly");
+    await hub.message(number, "turn:1:progress", /Work for ever/);
+    const started = hub.backend.started.length;
+    await hub.comment(number, "@errand and then this");
+    await hub.message(number, "turn:2:progress");
+    const standings = (count: number) =>
+      until(`${count} answers`, async () => {
+        const said = (await hub.comments(number)).filter((one) => one.by === "errand[bot]" && one.key.startsWith("standing:"));
+        return said.length >= count ? said : undefined;
+      });
+    await hub.comment(number, "/errand status", "grace");
+    const [busy] = await standings(1);
+    expect(busy?.body).toMatch(/^\*\*⏳ Working on acme\/sample · \d+s\*\*, asked by ada\n> work slowly\n/);
+    expect(busy?.body).toMatch(/\*\*Waiting\*\*\n\n- and then this\n/);
+    expect(busy?.body).not.toMatch(/(^|\s)@(ada|grace)/);
+    hub.backend.script = ordinary;
+    await hub.comment(number, "/errand stop");
+    await hub.message(number, "turn:2:final");
+    await hub.comment(number, "@errand status?");
+    expect((await standings(2))[1]?.body).toContain("Nothing runs. Last: Worked for");
+    expect(hub.backend.started.length).toBe(started);
+    const ours = [...(await hub.comments(number)), ...(await hub.comments(silent))].filter((one) => one.by === "errand[bot]");
+    expect(ours.map((one) => one.key.replace(/^standing:.*/, "standing")).sort()).toEqual([
+      "standing",
+      "standing",
+      "turn:1:final",
+      "turn:1:progress",
+      "turn:2:final",
+      "turn:2:progress",
+    ]);
+  });
+
   it("that is edited while it waits is done as edited; deleted, not at all", async () => {
     hub.backend.script = endless;
     const number = await hub.issue("Queue");
