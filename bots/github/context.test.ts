@@ -230,8 +230,13 @@ describe("a review", () => {
 });
 
 it("leaves other requests as they are", () => {
-  for (const body of ["@errand stop", "@errand"]) {
-    const verdict = heard("issue_comment", said(body));
-    expect(complete(verdict, {}, MARK)).toEqual(verdict.request);
-  }
+  const verdict = heard("issue_comment", said("@errand stop"));
+  expect(complete(verdict, {}, MARK)).toEqual(verdict.request);
+});
+
+it("tells where the work is to be also with a request for help, which may begin the session", () => {
+  const verdict = heard("issue_comment", said("@errand"));
+  expect(complete(verdict, {}, MARK)).toMatchObject({ kind: "prompt", text: "", about: { repository: "acme/sample", number: 7 } });
+  const lines = heard("pull_request_review_comment", onPull("created", { comment: line(501, "@errand help", { in_reply_to_id: 400 }) }));
+  expect(complete(lines, {}, MARK)).toMatchObject({ text: "", place: "review:400", about: { pull: { branch: "mend" } } });
 });

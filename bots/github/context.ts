@@ -47,7 +47,9 @@ export function complete({ request, seen, gate, needs }: Heard, facts: Facts, de
   if (request.kind === "edit") return Request.parse({ ...request, text: task.text, options: task.options });
   const pull = seen.pull ?? facts.pull ?? null;
   if (needs.pull !== null && !pull) throw new Error(`pull request ${needs.pull} was not fetched`);
-  const trusted = facts.authorMayWrite === true || (pull?.user != null && pull.user.id === gate?.user.id);
+  const byWriter = facts.authorMayWrite === true || (pull?.user != null && pull.user.id === gate?.user.id);
+  // Anybody can open a pull request from anybody's fork: what stands in the branch is by who owns the fork, at any time.
+  const trusted = byWriter && pull?.head.user != null && pull.head.user.id === pull.user?.id;
   const { repository, subject } = seen;
   const about: About = {
     repository,
@@ -55,8 +57,10 @@ export function complete({ request, seen, gate, needs }: Heard, facts: Facts, de
     title: title(subject.title),
     pull: pull && headOf(pull, repository, trusted),
   };
-  const { place: _, ...rest } = request;
-  const place = task.place === null ? {} : { place: task.place };
+  const { place: said, ...rest } = request;
+  // Who asked for nothing is answered where that was said.
+  const answered = task.text === "" ? said : task.place;
+  const place = answered == null ? {} : { place: answered };
   const context = around(seen, facts, task, request.at, delimiter);
   return Request.parse({ ...rest, ...place, text: task.text, options: task.options, about, context });
 }

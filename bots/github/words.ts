@@ -30,7 +30,11 @@ export function asked(said: Exclude<Said, { kind: "nothing" }>, words: Words, de
   const prompt = { kind: "prompt", ...common, joins: false } as const;
   // A prompt without a text is answered with how errand is used; when a task is written in its place, that is a new prompt.
   if (said.kind === "command" || (said.text === "" && !partly))
-    return heard({ ...prompt, contentKey: `${contentKey}:help`, text: "", options: {} }, rest);
+    // It may begin the session, so where the work is to be is found out all the same.
+    return heard(
+      { ...prompt, contentKey: `${contentKey}:help`, text: "", options: {} },
+      { ...rest, needs: { ...needs, reviews: null, comments: null }, seen },
+    );
   return heard({ ...prompt, contentKey, text: said.text, options: said.options }, { ...rest, needs, seen });
 }
 

@@ -45,6 +45,15 @@ describe("a comment that asks", () => {
     );
   });
 
+  test("is worked on in its own repository, also where help was asked for first", async () => {
+    const payload = comment({ body: "@errand help" });
+    await post(payload);
+    const asked = { ...payload, comment: { ...payload.comment, id: fresh(), body: "@errand fix it" } };
+    await post(asked);
+    expect(await promptsOf(payload)).toEqual([expect.stringContaining("fix it")]);
+    expect((await (await sessionOf(payload)).snapshot())?.view.repository).toBe(payload.repository.full_name);
+  });
+
   test("is one line in the log, which holds nothing that people wrote", async () => {
     const payload = comment({ body: "@errand reveal nothing" });
     await post(payload, { guid: "0b989ba4-242f-11e5-81e1-c7b6966d2516" });
