@@ -102,4 +102,8 @@ it("says in the thread that a request was given up, even the one that would have
     await runDurableObjectAlarm(agent);
   }
   expect(JSON.parse(String((await rows())[0]?.row))).toMatchObject({ kind: "note", thread, ref: expect.stringContaining("not_handled") });
+  vi.restoreAllMocks();
+  world();
+  await agent.accept({ kind: "prompt", ...base, deliveryId: "d2", contentKey: "c2", text: "do it now", options: {}, joins: false });
+  expect((await agent.snapshot())?.view).toMatchObject({ id: "b".repeat(26), thread, turns: [{ prompt: "do it now" }] });
 });

@@ -96,7 +96,9 @@ export class Conversation {
       }
       case "changed": {
         const running = turns.running();
-        if (!request.pushed || !running) return;
+        const { pull } = this.#parts.log.view();
+        // A fork's branch is another one than that of the work, and who pushes to it need not be allowed to steer.
+        if (!request.pushed || !running || !isOpen(pull) || pull.thread !== request.thread) return;
         const { by, commit } = request.pushed;
         const message = `${by} pushed ${commit.slice(0, 10)} to the branch that this work is on.`;
         this.#parts.log.append([{ type: "turn.notice", at, turn: running.id, code: "pushed_by_other", message }]);
@@ -107,6 +109,8 @@ export class Conversation {
         });
       }
       case "closed":
+        // A delivery that was missed comes hours later: what was asked for since then was asked of a thread that is open.
+        if (request.how !== "gone" && turns.open().some((turn) => turn.saidAt > request.at)) return;
         return this.close(request.how, request.who);
       case "restore":
         return;
@@ -131,7 +135,8 @@ export class Conversation {
   #prompt(request: PromptRequest, at: number): void {
     const { log, turns, asks, asking } = this.#parts;
     const text = request.text.trim();
-    if (log.last() === 0) this.#begin(request, at);
+    // A note may stand in the log already, of a first request that could not be handled.
+    if (log.view().id === "") this.#begin(request, at);
     if (text === "") return this.#note("help", HELP, request);
     const open = asks.open()[0];
     const running = turns.running();
@@ -146,8 +151,8 @@ export class Conversation {
     if (elsewhere !== null) return this.#note("other_repository", elsewhere, request);
     this.#branchAnew(request, at);
     const { thread, place } = whereOf(request);
-    const { who, options, contentKey, context } = request;
-    const turn = this.#queue({ who, text, options, contentKey, thread, place, context: context ?? null, offer: null }, at);
+    const { who, options, contentKey, context, at: saidAt } = request;
+    const turn = this.#queue({ who, text, options, contentKey, thread, place, context: context ?? null, offer: null, saidAt }, at);
     const unused = unusedOptions(options, log.view());
     if (unused !== null) this.#note("option_not_used", unused, request, turn);
   }
@@ -192,7 +197,7 @@ export class Conversation {
     const { prompt: text, options } = last;
     const { thread, place } = whereOf(request);
     this.#queue(
-      { who: request.who, text, options, contentKey: `retry:${request.deliveryId}`, thread, place, context: null, offer: null },
+      { who: request.who, text, options, contentKey: `retry:${request.deliveryId}`, thread, place, context: null, offer: null, saidAt: 0 },
       at,
     );
   }
@@ -207,7 +212,7 @@ export class Conversation {
     log.append([{ type: "offer.settled", at, id: offer.id, by: who }]);
     voice.settleOffer(offer.id);
     this.#queue(
-      { who, text: offer.text, options: {}, contentKey: `offer:${offer.id}`, ...where, context: offer.context, offer: offer.id },
+      { who, text: offer.text, options: {}, contentKey: `offer:${offer.id}`, ...where, context: offer.context, offer: offer.id, saidAt: 0 },
       at,
     );
     return true;
@@ -230,7 +235,7 @@ export class Conversation {
     const at = this.#ports.now();
     // A merge that closes an issue is told twice, in either order: what counts is that it was merged.
     if (closed?.how === "closed" && how === "merged") return void log.append([{ type: "session.closed", at, how, who }]);
-    if (closed !== null || log.last() === 0) return;
+    if (closed !== null || log.view().id === "") return;
     for (const turn of turns.queued()) this.#withdraw(turn.id, at);
     const running = turns.running();
     if (running) {
@@ -302,8 +307,9 @@ export class Conversation {
     const { log, pulls, turns } = this.#parts;
     const { pull, branch, base } = log.view();
     if (!pull || isOpen(pull) || turns.open().length > 0) return;
-    pulls.restart();
-    if (pull.own && pull.state === "closed") return void log.append([{ type: "session.branch", at, branch, base }]);
+    const again = pull.own && pull.state === "closed";
+    pulls.restart(!again);
+    if (again) return void log.append([{ type: "session.branch", at, branch, base }]);
     const what = { number: request?.about?.number ?? pull.number, title: request?.about?.title ?? pull.title };
     const next = branchName(what, this.#ports.sessionId(), pulls.get().before);
     log.append([{ type: "session.branch", at, branch: next, base: null }]);
@@ -320,7 +326,10 @@ export class Conversation {
   #stop(request: Extract<Request, { kind: "stop" }>, at: number): void {
     const { turns, log, link } = this.#parts;
     const named = request.turn;
-    const turn = named === undefined ? (turns.running() ?? turns.queued()[0]) : turns.open().find((open) => open.id === named);
+    // A stop that comes late, as a delivery that was missed, is not meant for what was asked for after it.
+    const before = turns.open().filter((open) => open.saidAt <= request.at);
+    const turn =
+      named === undefined ? (before.find((open) => open.state === "running") ?? before[0]) : turns.open().find((open) => open.id === named);
     if (!turn) return this.#note("nothing_to_stop", "Nothing is running here.", request);
     if (turn.state === "queued") return this.#withdraw(turn.id, at);
     if (turn.stopAt !== null) return;
