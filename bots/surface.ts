@@ -21,7 +21,7 @@ export type Message =
   /** The turn's state beside the commit it works on, where a surface has such a place. */
   | { kind: "status"; turn: number; commit: string; view: View; links: Links }
   /** Where things stand, for somebody who asked: said once. */
-  | { kind: "standing"; view: View; links: Links; now: number }
+  | { kind: "overview"; view: View; links: Links; now: number }
   /** A short remark outside any turn or about one: a place in the queue, a refusal and why. */
   | { kind: "note"; code: string; text: string; mention: string | null };
 export type MessageKind = Message["kind"];

@@ -6,14 +6,14 @@ import { link } from "./escape.ts";
 import { renderFinal } from "./final.ts";
 import { renderNote } from "./note.ts";
 import { renderOffer } from "./offer.ts";
+import { renderOverview } from "./overview.ts";
 import { renderProgress } from "./progress.ts";
-import { renderStanding } from "./standing.ts";
 import { renderStatus } from "./status.ts";
 
 /** Renders a message within GitHub's limits; nothing in it can mention anyone but the one it is for. `slug`: the name errand is called by. */
 export function renderGitHub(message: Message, slug: string): CommentContent | CheckContent {
   if (message.kind === "note") return renderNote(message);
-  if (message.kind === "standing") return renderStanding(message);
+  if (message.kind === "overview") return renderOverview(message);
   if (message.kind === "offer") {
     const offer = message.view.offers.find((candidate) => candidate.id === message.offer);
     return offer ? renderOffer(message, offer, slug) : past(message.links.session);

@@ -5,13 +5,13 @@ import { LIMIT, type SlackContent, section } from "./blocks.ts";
 import { mention, within } from "./escape.ts";
 import { renderFinal } from "./final.ts";
 import { renderOffer } from "./offer.ts";
+import { renderOverview } from "./overview.ts";
 import { renderProgress } from "./progress.ts";
-import { renderStanding } from "./standing.ts";
 
 /** Renders a message within Slack's limits; nothing in it can mention anyone but those the message is for. */
 export function renderSlack(message: Message): SlackContent {
   if (message.kind === "note") return renderNote(message);
-  if (message.kind === "standing") return renderStanding(message);
+  if (message.kind === "overview") return renderOverview(message);
   if (message.kind === "status") return gone(message.links.session);
   if (message.kind === "offer") {
     const offer = message.view.offers.find((candidate) => candidate.id === message.offer);

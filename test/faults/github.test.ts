@@ -103,13 +103,13 @@ describe("a mention in an issue", () => {
     const started = hub.backend.started.length;
     await hub.comment(number, "@errand and then this");
     await hub.message(number, "turn:2:progress");
-    const standings = (count: number) =>
+    const overviews = (count: number) =>
       until(`${count} answers`, async () => {
-        const said = (await hub.comments(number)).filter((one) => one.by === "errand[bot]" && one.key.startsWith("standing:"));
+        const said = (await hub.comments(number)).filter((one) => one.by === "errand[bot]" && one.key.startsWith("overview:"));
         return said.length >= count ? said : undefined;
       });
     await hub.comment(number, "/errand status", "grace");
-    const [busy] = await standings(1);
+    const [busy] = await overviews(1);
     expect(busy?.body).toMatch(/^\*\*⏳ Working on acme\/sample · \d+s\*\*, asked by ada\n> work slowly\n/);
     expect(busy?.body).toMatch(/\*\*Waiting\*\*\n\n- and then this\n/);
     expect(busy?.body).not.toMatch(/(^|\s)@(ada|grace)/);
@@ -117,12 +117,12 @@ describe("a mention in an issue", () => {
     await hub.comment(number, "/errand stop");
     await hub.message(number, "turn:2:final");
     await hub.comment(number, "@errand status?");
-    expect((await standings(2))[1]?.body).toContain("Nothing runs. Last: Worked for");
+    expect((await overviews(2))[1]?.body).toContain("Nothing runs. Last: Worked for");
     expect(hub.backend.started.length).toBe(started);
     const ours = [...(await hub.comments(number)), ...(await hub.comments(silent))].filter((one) => one.by === "errand[bot]");
-    expect(ours.map((one) => one.key.replace(/^standing:.*/, "standing")).sort()).toEqual([
-      "standing",
-      "standing",
+    expect(ours.map((one) => one.key.replace(/^overview:.*/, "overview")).sort()).toEqual([
+      "overview",
+      "overview",
       "turn:1:final",
       "turn:1:progress",
       "turn:2:final",

@@ -268,8 +268,8 @@ describe("a check run", () => {
 });
 
 it("answers who asks where things stand, and mentions nobody", () => {
-  const standing = (story: Story) => comment({ kind: "standing", view: gitHubView(...story), links: LINKS, now: START + 90_000 });
-  const busy = standing([...working, second(), ...pulled({ checks: FAILING })]);
+  const overview = (story: Story) => comment({ kind: "overview", view: gitHubView(...story), links: LINKS, now: START + 90_000 });
+  const busy = overview([...working, second(), ...pulled({ checks: FAILING })]);
   expect(busy.body.split("\n")).toEqual([
     "**⏳ Working on acme/sample · 1m 20s**, asked by alice",
     "> Fix the flaky retry test",
@@ -285,11 +285,11 @@ it("answers who asks where things stand, and mentions nobody", () => {
   ]);
   // The ways into a sandbox are in the living comment.
   expect(busy.ways).toBe("");
-  expect(standing(done).body.split("\n")[0]).toBe("**✅ Nothing runs. Last: Worked for 2m 09s · 2 steps.**, asked by alice");
-  expect(standing([...working, ...asking]).body).toContain("**🟡 Waiting for an answer of alice**");
+  expect(overview(done).body.split("\n")[0]).toBe("**✅ Nothing runs. Last: Worked for 2m 09s · 2 steps.**, asked by alice");
+  expect(overview([...working, ...asking]).body).toContain("**🟡 Waiting for an answer of alice**");
   // In the pull request's own conversation its checks are told all the same.
   const own = { ...gitHubView(...working, ...pulled()), thread: "github:1296269:124" };
-  expect(comment({ kind: "standing", view: own, links: LINKS, now: START }).body).toContain("checks are running");
+  expect(comment({ kind: "overview", view: own, links: LINKS, now: START }).body).toContain("checks are running");
 });
 
 it("renders a note, and what is long past", () => {
@@ -333,7 +333,7 @@ describe("texts of people, models and tools", () => {
       { kind: "ask", turn: 1, ask: "per_1", view, links: LINKS },
       { kind: "offer", offer: "fix:9f86d08", view, links: LINKS },
       { kind: "note", code: "x", text: EVIL, mention: null },
-      { kind: "standing", view, links: LINKS, now: START },
+      { kind: "overview", view, links: LINKS, now: START },
       { kind: "status", turn: 1, commit: "9f86d08", view, links: LINKS },
     ];
     for (const message of messages) {

@@ -165,7 +165,7 @@ describe("hostile and huge content", () => {
       { kind: "ask", turn: 1, ask: "per_1", view, links: LINKS },
       { kind: "ask", turn: 1, ask: "unknown", view, links: LINKS },
       { kind: "offer", offer: "fix:9f86d08", view, links: LINKS },
-      { kind: "standing", view, links: LINKS, now: START + seed * 1_000_003 },
+      { kind: "overview", view, links: LINKS, now: START + seed * 1_000_003 },
       { kind: "progress", turn: 99, view, links: LINKS, now: START },
       { kind: "note", code: "x", text: view.turns[0]?.prompt ?? "", mention: WHO.id },
     ];

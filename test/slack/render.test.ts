@@ -295,9 +295,9 @@ describe("an ask", () => {
 });
 
 it("answers who asks where things stand, and mentions nobody", () => {
-  const standing = (story: Story) => renderSlack({ kind: "standing", view: viewOf(...story), links: LINKS, now: START + 90_000 });
+  const overview = (story: Story) => renderSlack({ kind: "overview", view: viewOf(...story), links: LINKS, now: START + 90_000 });
   const many = Array.from({ length: 7 }, (_, index) => second(index + 2));
-  const busy = standing([...first, ...planned, ...many, ...pulled({ checks: FAILING })]);
+  const busy = overview([...first, ...planned, ...many, ...pulled({ checks: FAILING })]);
   expect(busy.text).toBe("Working on acme/api · 1m 20s");
   expect(title(busy)).toMatch(
     /^\*Working on acme\/api · 1m 20s\*\n“Fix the flaky retry test”, asked by you\nstep 2: Edit src\/retry.ts\n\*Waiting\*\n(?:• “.+”\n){5}and 2 more requests$/,
@@ -306,8 +306,10 @@ it("answers who asks where things stand, and mentions nobody", () => {
   expect(shown(busy)).toContain("`errand/87-fix-the-flaky-retry-3fa9`");
   expect(shown(busy)).toContain("<https://errand.example/s/abc|The session page>");
   expect(shown(busy)).not.toContain("<@");
-  expect(title(standing([...first, ...planned, ...finished]))).toContain("*Nothing runs. Last: Worked for 2m 09s · 2 steps.*");
-  expect(title(standing([...first, { type: "session.closed", how: "merged", who: null }]))).toContain("Working on");
+  expect(title(overview([...first, ...planned, ...finished]))).toContain("*Nothing runs. Last: Worked for 2m 09s · 2 steps.*");
+  expect(title(overview([...first, ...planned, ...finished, { type: "session.closed", how: "merged", who: null }]))).toContain(
+    "*The pull request was merged, so this session has ended. Last: Worked for 2m 09s · 2 steps.*",
+  );
 });
 
 it("renders a note, for one person or for all", () => {

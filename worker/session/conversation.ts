@@ -87,7 +87,7 @@ export class Conversation {
         return asking.answer(open, { who, choice, text, cause, where: whereOf(request) });
       }
       case "status":
-        return voice.standing(request.deliveryId, whereOf(request));
+        return voice.overview(request.deliveryId, whereOf(request));
       case "retry":
         return this.#retry(request, at);
       case "take": {

@@ -90,11 +90,11 @@ describe("who asks where things stand", () => {
     runner.say({ type: "turn.finished", turn: 1, outcome: "done" });
     await vi.waitFor(async () => expect((await viewOf(id))?.turns[0]?.state).toBe("done"));
     await agent(id).accept(status("s2"));
-    const said = (await rows(id)).filter((row) => row.kind === "standing");
+    const said = (await rows(id)).filter((row) => row.kind === "overview");
     expect(said).toMatchObject([
       // What it was when it was asked, however late it is sent.
-      { key: `${id}:standing:s1`, thread, place: "there", frozen: expect.stringContaining("Working") },
-      { key: `${id}:standing:s2`, thread, place: "there", frozen: expect.stringContaining("Nothing runs. Last: Worked for") },
+      { key: `${id}:overview:s1`, thread, place: "there", frozen: expect.stringContaining("Working") },
+      { key: `${id}:overview:s2`, thread, place: "there", frozen: expect.stringContaining("Nothing runs. Last: Worked for") },
     ]);
     expect((await viewOf(id))?.turns).toHaveLength(1);
     expect(runner.commands).toHaveLength(1);

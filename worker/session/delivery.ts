@@ -83,7 +83,7 @@ export function editDue(
 export function priorityOf(row: Row, urgent: boolean): Priority {
   if (row.kind === "offer") return "ask";
   if (row.kind === "ask" || row.kind === "note") return row.kind;
-  if (row.kind === "standing") return "note";
+  if (row.kind === "overview") return "note";
   if (row.nativeId === null) return row.kind === "final" ? "final" : "receipt";
   return urgent || row.frozen !== null ? "state" : "heartbeat";
 }

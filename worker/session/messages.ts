@@ -12,7 +12,7 @@ export function linksOf(origin: string, session: string): Links {
 /** The message of a row, or undefined when the view no longer knows what it was about. */
 export function messageOf(row: Row, view: View, links: Links, now: number): Message | undefined {
   if (row.kind === "note") return { kind: "note", ...(JSON.parse(row.ref) as { code: string; text: string; mention: string | null }) };
-  if (row.kind === "standing") return { kind: "standing", view, links, now };
+  if (row.kind === "overview") return { kind: "overview", view, links, now };
   if (row.kind === "offer")
     return view.offers.some((offer) => offer.id === row.ref) ? { kind: "offer", offer: row.ref, view, links } : undefined;
   const turn = view.turns.find((candidate) => candidate.id === row.turn);

@@ -52,9 +52,9 @@ export class Voice {
   }
 
   /** Where things stand now. `cause` names who asked: the same one is answered once. It changes nothing, so no event tells of it. */
-  standing(cause: string, where: Where): void {
-    const key = this.key(`standing:${cause}`);
-    this.#outbox.want({ key, ...where, kind: "standing", turn: null, ref: "" });
+  overview(cause: string, where: Where): void {
+    const key = this.key(`overview:${cause}`);
+    this.#outbox.want({ key, ...where, kind: "overview", turn: null, ref: "" });
     // What stands later is not what was asked for.
     this.#outbox.freeze(key);
   }

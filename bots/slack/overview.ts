@@ -1,14 +1,14 @@
 /** The answer to who asks where things stand. Pure. */
 import { count } from "../format.ts";
-import { standingOf } from "../standing.ts";
+import { overviewOf } from "../overview.ts";
 import type { Message } from "../surface.ts";
 import { context, LIMIT, type SlackContent, section } from "./blocks.ts";
 import { href, line } from "./escape.ts";
 import { pullLine, whereabouts } from "./place.ts";
 
 /** Renders it: what runs, what waits, where the work is. It mentions nobody. */
-export function renderStanding({ view, links, now }: Extract<Message, { kind: "standing" }>): SlackContent {
-  const { head, turn, details, waiting, more } = standingOf(view, now);
+export function renderOverview({ view, links, now }: Extract<Message, { kind: "overview" }>): SlackContent {
+  const { head, turn, details, waiting, more } = overviewOf(view, now);
   const title = line(head, 600);
   const named = waiting.map((one) => `• “${line(one.prompt, 150)}”`);
   const rows = [

@@ -5,7 +5,7 @@ import { closedWords, modelTrouble, stepOf, titleOf } from "./words.ts";
 /** Waiting requests that are named; the others are counted. */
 const MOST_WAITING = 5;
 
-export type Standing = {
+export type Overview = {
   /** What runs and for how long, or that nothing does and what was last. */
   head: string;
   /** The turn that `head` tells of; null where there was none. */
@@ -18,7 +18,7 @@ export type Standing = {
 };
 
 /** Where a session stands. `now` in ms since 1970. */
-export function standingOf(view: View, now: number): Standing {
+export function overviewOf(view: View, now: number): Overview {
   const queued = queuedTurns(view);
   const current = runningTurn(view) ?? queued[0];
   const waiting = queued.filter((turn) => turn !== current);

@@ -1,14 +1,14 @@
 /** The answer to who asks where things stand. It notifies nobody. Pure. */
 import { count } from "../format.ts";
-import { standingOf } from "../standing.ts";
+import { overviewOf } from "../overview.ts";
 import type { Message } from "../surface.ts";
 import { branchOf, type CommentContent, comment, markOf, pullLine, quoted } from "./content.ts";
 import { homeOf, line, link } from "./escape.ts";
 
 /** Renders it: what runs, what waits, where the work is. */
-export function renderStanding({ view, links, now }: Extract<Message, { kind: "standing" }>): CommentContent {
+export function renderOverview({ view, links, now }: Extract<Message, { kind: "overview" }>): CommentContent {
   const home = homeOf(view);
-  const { head, turn, details, waiting, more } = standingOf(view, now);
+  const { head, turn, details, waiting, more } = overviewOf(view, now);
   const branch = branchOf(view);
   const asker = turn === null ? "" : `, asked by ${line(turn.who.name ?? turn.who.id, 60, home)}`;
   return comment([
