@@ -18,7 +18,8 @@ function prompt(event: string, payload: unknown, facts: Facts = {}) {
   return { ...request, context: request.context ?? "" };
 }
 const onPullComment = (body: string) => said(body, { issue: issue({ number: 8, pull_request: {} }) });
-const fork = (user: object) => pull({ user, head: { ...pull().head, repo: { full_name: "bob/sample" } } });
+/** A pull request from a fork that is `owner`'s. */
+const fork = (user: object, owner = user) => pull({ user, head: { ...pull().head, user: owner, repo: { full_name: "bob/sample" } } });
 
 describe("what a request is about", () => {
   it("is the issue", () =>
@@ -57,6 +58,9 @@ describe("what a request is about", () => {
     ["by a writer", fork(bob), true, false],
     ["by who asks", fork(ada), undefined, false],
     ["by a deleted person", { ...fork(bob), user: null }, false, true],
+    ["by a writer, of somebody else's fork", fork(ada, bob), true, true],
+    ["by who asks, of somebody else's fork", fork(ada, bob), undefined, true],
+    ["by a writer, of nobody's fork", pull({ head: { ...pull().head, user: null, repo: { full_name: "bob/sample" } } }), true, true],
   ])("trusts a fork only where its author may write: %s", (_, told, authorMayWrite, distrusted) => {
     const facts: Facts = { pull: told as ReturnType<typeof pull>, ...(authorMayWrite === undefined ? {} : { authorMayWrite }) };
     expect(prompt("issue_comment", onPullComment("@errand fix it"), facts).about?.pull).toMatchObject({ fork: "bob/sample", distrusted });

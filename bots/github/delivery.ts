@@ -76,6 +76,12 @@ export function gateOf({ installation, repository, sender }: About): Gate {
   };
 }
 
+type NamedPulls = readonly { number: number; base?: { repo?: { id: number } | null | undefined } | null | undefined }[];
+
+/** The numbers of those pull requests that ask to merge into this repository: others have numbers of their own. */
+export const pullsHere = (pulls: NamedPulls | null | undefined, repository: { id: number }): number[] =>
+  (pulls ?? []).filter(({ base }) => base?.repo == null || base.repo.id === repository.id).map(({ number }) => number);
+
 const nothing = (at: number): Needs => ({ pull: null, author: null, reviews: null, comments: null, at });
 
 /** Passes a request only in the form the session core takes. What is not said besides is not needed. */

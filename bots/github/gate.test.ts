@@ -56,7 +56,6 @@ describe("who may", () => {
     ["a writer", has("write")],
     ["a maintainer, by the role of an older server", has("maintain")],
     ["a custom role that GitHub counts as writing", has("write", { role_name: "Release manager" })],
-    ["an answer that names nobody", has("write", { user: null })],
   ])("%s", async (_name, answer) => {
     expect(await ask(answer)).toEqual({ kind: "granted" });
     expect(calls).toEqual(["/repos/acme/sample/collaborators/ada/permission"]);
@@ -68,6 +67,7 @@ describe("who may", () => {
     ["nobody", has("none")],
     ["a custom role that reads, whatever it is called", has("read", { role_name: "admin" })],
     ["a login that is somebody else's by now", has("admin", { user: { id: 8, login: "ada" } })],
+    ["an answer that names nobody: whose right it is is not told", has("write", { user: null })],
     ["an answer of another form", () => Response.json({ role: "admin" })],
     ["a permission that is no text", () => Response.json({ permission: ["admin"] })],
     ["who is no user", says(404, "ada is not a user")],

@@ -79,7 +79,7 @@ async function ask(actor: Account, { octokit, repository, app, timeoutMs, now }:
     if (!answer.success) return { kind: "refused", why: "the answer about the sender's permission has another form than GitHub's" };
     const { permission, user } = answer.data;
     // A login that changed hands since the event names somebody else.
-    if (user && user.id !== actor.id) return { kind: "refused", why: "the sender's login is somebody else's by now" };
+    if (user?.id !== actor.id) return { kind: "refused", why: "the sender's login is somebody else's by now, or nobody's" };
     return WRITES.has(permission) ? { kind: "granted" } : { kind: "refused", why: `the sender's permission is ${permission.slice(0, 20)}` };
   } catch (error) {
     const unsettled = sortCall(error, { app, repository: repository.name, write: false, now });

@@ -1,14 +1,22 @@
 /** What happened to issues, pull requests, their checks and our installations, without a word to errand. Pure. */
 import type * as z from "zod";
-import { base, type Delivery, heard, ignored, isUs, personOf } from "./delivery.ts";
+import { base, type Delivery, gateOf, heard, ignored, isUs, personOf, pullsHere } from "./delivery.ts";
 import type { Told, ToldChecks, ToldInstallation } from "./events.ts";
 import { descriptionEdited } from "./subjects.ts";
 import type { Verdict } from "./verdict.ts";
 
+/**
+ * GitHub lets the author of an issue or pull request close it, whoever that is: what others work on there is stopped only by who may write. All
+ * other people who can close it have been given that right by the repository's owners, and so have bots.
+ */
+const closer = (told: Told["repository"], author: { id: number } | null | undefined) =>
+  told.sender.type === "User" && told.sender.id === author?.id ? { gate: gateOf(told) } : {};
+
 /** `issues.closed` */
 export function issueClosed(told: Told["issue"], delivery: Delivery): Verdict {
   const { issue } = told;
-  return heard({ kind: "closed", ...base(told, issue.number, issue.closed_at ?? issue.updated_at, delivery), how: "closed" });
+  const common = base(told, issue.number, issue.closed_at ?? issue.updated_at, delivery);
+  return heard({ kind: "closed", ...common, how: "closed" }, closer(told, issue.user));
 }
 
 /** `issues.deleted` and `issues.transferred`: there is nowhere to write any more. */
@@ -17,11 +25,12 @@ export function issueGone(told: Told["issue"], delivery: Delivery): Verdict {
   return heard({ kind: "closed", ...base(told, issue.number, issue.updated_at, delivery), how: "gone" });
 }
 
-/** `pull_request.closed`, by whomever. */
+/** `pull_request.closed`. Who merges may write. */
 export function pullClosed(told: Told["pull"], delivery: Delivery): Verdict {
   const { pull_request: pull } = told;
   const common = base(told, pull.number, pull.closed_at ?? pull.updated_at, delivery);
-  return heard({ kind: "closed", ...common, how: pull.merged ? "merged" : "closed" });
+  if (pull.merged) return heard({ kind: "closed", ...common, how: "merged" });
+  return heard({ kind: "closed", ...common, how: "closed" }, closer(told, pull.user));
 }
 
 /** `pull_request.reopened`, `ready_for_review`, `converted_to_draft`, by whomever. */
@@ -44,10 +53,7 @@ export function pullPushed(told: Told["pull"], delivery: Delivery): Verdict {
   return heard({ kind: "changed", ...common, pushed: { commit: told.after ?? pull.head.sha, by: sender.login } });
 }
 
-type Ran = {
-  head_sha: string;
-  pull_requests?: { number: number; base?: { repo?: { id: number } | null | undefined } | null | undefined }[] | null | undefined;
-};
+type Ran = { head_sha: string; pull_requests?: Parameters<typeof pullsHere>[0] };
 
 function checks(
   about: Told["repository"],
@@ -57,14 +63,12 @@ function checks(
 ): Verdict {
   if (String(ran.app?.id) === delivery.self.appId) return ignored("our own check run");
   const { repository, installation, sender } = about;
-  // A commit can be in a pull request of a fork's own, which has other numbers.
-  const here = (ran.pull_requests ?? []).filter((pull) => pull.base?.repo == null || pull.base.repo.id === repository.id);
   return {
     kind: "checks",
     repository: { id: repository.id, fullName: repository.full_name, private: repository.private },
     installation: installation.id,
     commit: ran.head_sha,
-    numbers: here.map(({ number }) => number),
+    numbers: pullsHere(ran.pull_requests, repository),
     deliveryId: delivery.id,
     who: personOf(sender),
     at,

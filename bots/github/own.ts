@@ -1,7 +1,7 @@
 /** What people do to messages of ours: boxes they tick, text they change, buttons of our check runs. Pure. */
 
 import type * as z from "zod";
-import { base, type Delivery, gateOf, heard, ignored } from "./delivery.ts";
+import { base, type Delivery, gateOf, heard, ignored, pullsHere } from "./delivery.ts";
 import type { Told, ToldChecks } from "./events.ts";
 import { type Box, boxMark, keyIn, tickedIn } from "./marker.ts";
 import { CHECK_ACTION } from "./status.ts";
@@ -49,7 +49,8 @@ export function buttonPressed(told: Run, delivery: Delivery): Verdict {
   // GitHub tells only the App that made the check run; a check run that names another App is not ours.
   if (run.app && String(run.app.id) !== delivery.self.appId) return ignored("a check run of another App");
   if (sender.type !== "User") return ignored("pressed by no person");
-  const number = run.pull_requests?.[0]?.number;
+  // A commit can be in a pull request of another repository too, such as that of a fork's parent, which has other numbers.
+  const number = pullsHere(run.pull_requests, told.repository)[0];
   if (number === undefined) return ignored("the check run names no pull request");
   // A press has no time of its own; the run's newest is the nearest before it.
   const common = base(told, number, run.completed_at ?? run.started_at ?? 0, delivery);

@@ -22,6 +22,8 @@ describe("parsePolicy", () => {
     ["no YAML", "ci: [auto", DEFAULT_POLICY, /no YAML/],
     ["a key twice", "ci: auto\nci: off", DEFAULT_POLICY, /no YAML/],
     ["aliases", "a: &a [x]\nb: *a", DEFAULT_POLICY, /aliases/],
+    ["lists in lists", "[".repeat(19_000), DEFAULT_POLICY, /nested too deeply/],
+    ["maps in maps", "- ".repeat(9_000), DEFAULT_POLICY, /nested too deeply/],
     ["a long file", "a".repeat(30_000), DEFAULT_POLICY, /20,000/],
   ];
   it.each(wrong)("%s", (_name, text, policy, why) => {

@@ -25,15 +25,16 @@ export function parsePolicy(text: string | null): { policy: Policy; wrong: strin
   if (text === null || text.trim() === "") return { policy, wrong: null };
   const failed = (why: string) => ({ policy, wrong: `${POLICY_PATH} is not used: ${why}` });
   if (text.length > LONGEST) return failed(`it has more than ${LONGEST.toLocaleString("en-US")} characters.`);
-  const document = parseDocument(text, { logLevel: "silent", prettyErrors: false });
-  const error = document.errors[0];
-  if (error) return failed(`it is no YAML (${error.message.split("\n")[0]?.slice(0, 200)}).`);
   let content: unknown;
   try {
+    const document = parseDocument(text, { logLevel: "silent", prettyErrors: false });
+    const error = document.errors[0];
+    if (error) return failed(`it is no YAML (${error.message.split("\n")[0]?.slice(0, 200)}).`);
     // Every use of an alias copies what it names; nobody needs one here.
     content = document.toJS({ maxAliasCount: 0 });
-  } catch {
-    return failed("it uses YAML aliases.");
+  } catch (error) {
+    // The reader follows nesting by calling itself, as deep as the file says.
+    return failed(error instanceof RangeError ? "it is nested too deeply." : "it uses YAML aliases.");
   }
   if (content === null) return { policy, wrong: null };
   const file = z.record(z.string(), z.unknown()).safeParse(content);

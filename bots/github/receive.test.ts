@@ -242,9 +242,13 @@ describe("an issue", () => {
     ["transferred", { how: "gone", at: ms(30) }],
   ])("is %s, by whomever", (action, request) => {
     for (const sender of [ada, errandBot]) {
-      const payload = onIssue(action, { sender, issue: issue({ closed_at: action === "closed" ? time(31) : null }) });
+      const payload = onIssue(action, { sender, issue: issue({ user: bob, closed_at: action === "closed" ? time(31) : null }) });
       expect(requested("issues", payload)).toMatchObject({ request: { kind: "closed", ...request }, gate: null });
     }
+  });
+  it("is closed by its author only if that is somebody who may write: anybody can open one, and close it", () => {
+    const verdict = requested("issues", onIssue("closed", { sender: ada, issue: issue({ user: ada, closed_at: time(31) }) }));
+    expect(verdict).toMatchObject({ request: { kind: "closed", how: "closed" }, gate, ack: null });
   });
 });
 
@@ -283,9 +287,11 @@ describe("a pull request", () => {
   );
   it("is closed", () => {
     const closed = (more: object, sender = ada) =>
-      requested("pull_request", onPull("closed", { sender, pull_request: pull({ closed_at: time(31), ...more }) })).request;
-    expect(closed({})).toEqual({ kind: "closed", ...onPr, at: ms(31), how: "closed" });
-    expect(closed({ merged: true }, errandBot)).toMatchObject({ kind: "closed", how: "merged" });
+      requested("pull_request", onPull("closed", { sender, pull_request: pull({ user: bob, closed_at: time(31), ...more }) }));
+    expect(closed({})).toMatchObject({ request: { kind: "closed", ...onPr, at: ms(31), how: "closed" }, gate: null });
+    expect(closed({ merged: true }, errandBot)).toMatchObject({ request: { kind: "closed", how: "merged" }, gate: null });
+    expect(closed({ user: ada })).toMatchObject({ request: { how: "closed" }, gate });
+    expect(closed({ user: ada, merged: true })).toMatchObject({ request: { how: "merged" }, gate: null });
   });
 });
 
@@ -397,6 +403,12 @@ describe("checks", () => {
   ])("have a button: %s", (identifier, request) =>
     expect(requested("check_run", pressed(identifier))).toMatchObject({ request: { ...request, ...onPr, at: ms(30) }, gate, ack: null }),
   );
+  it("have a button that is about the pull request of this repository, whatever others hold the commit", () => {
+    const elsewhere = { number: 3, base: { repo: { id: 11 } } };
+    const both = pressed("stop", { pull_requests: [elsewhere, { number: 8, base: { repo: { id: 10 } } }] });
+    expect(requested("check_run", both).request.thread).toBe(onPr.thread);
+    expect(receive("check_run", pressed("stop", { pull_requests: [elsewhere] })).kind).toBe("ignored");
+  });
   it.each<[string, object]>([
     ["another button", pressed("deploy")],
     ["another App's", pressed("stop", { app: { id: 5 } })],
