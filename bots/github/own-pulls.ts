@@ -47,7 +47,7 @@ async function factsFor(place: Place, repository: RepositoryAnswer, view: View, 
   if (thread?.surface !== "github" || thread.repository !== String(repository.id)) return { issue: null, ontoDefault, webUrl };
   try {
     const issue = IssueAnswer.parse((await octokit.rest.issues.get({ owner, repo, issue_number: thread.number })).data);
-    return { issue: issue.pull_request ? null : issue, ontoDefault, webUrl };
+    return { issue: { number: issue.number, title: issue.title, isPull: issue.pull_request != null }, ontoDefault, webUrl };
   } catch (error) {
     // A deleted issue, or no right to read issues: the pull request stands without it.
     const status = statusOf(error);

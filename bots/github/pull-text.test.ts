@@ -68,6 +68,8 @@ describe("newPull", () => {
 
   it("closes an issue only by what the session is about, and only onto the default branch", () => {
     expect(newPull(one, links, { ...facts, ontoDefault: false }, null).body).toContain("For #12 ·");
+    const copy = newPull(one, links, { ...facts, issue: { number: 12, title: "Colours are wrong", isPull: true } }, null);
+    expect(copy.body).toContain("Goes on from #12 ·");
     expect(newPull(one, links, { ...facts, issue: null }, null).body).not.toMatch(/#\d/);
     const answer =
       "Fixes #1, closes: #2, Resolved acme/sample#3, fix https://github.com/acme/sample/issues/4, fixes GH-5, and\nfixes\n#6. See #7.";

@@ -11,8 +11,8 @@ import { clean, type Home, homeOf, line, link, markdown, mention } from "./escap
 
 /** What the text needs to know beside the view. */
 export type PullFacts = {
-  /** The issue that the session is about, where it is one of the repository the pull request is for. */
-  issue: { number: number; title: string } | null;
+  /** What the session is about, where it is of the repository the pull request is for: an issue, or a pull request that it can't push to. */
+  issue: { number: number; title: string; isPull?: boolean } | null;
   /** Whether it asks to merge into the default branch: only then GitHub closes an issue by it. */
   ontoDefault: boolean;
   webUrl: string;
@@ -93,7 +93,7 @@ function summary(view: View, links: Links): string {
 function ownPart(view: View, links: Links, facts: PullFacts, title: string | null, readied: boolean): string {
   const who = view.who ?? view.turns[0]?.who;
   const head = [
-    facts.issue ? `${facts.ontoDefault ? "Fixes" : "For"} #${facts.issue.number}` : "",
+    facts.issue ? `${facts.issue.isPull ? "Goes on from" : facts.ontoDefault ? "Fixes" : "For"} #${facts.issue.number}` : "",
     who ? `Asked for by ${named(who, homeOf(view), facts.webUrl)}` : "",
     link("How it came about", links.session),
   ];

@@ -6,6 +6,8 @@ export type Json = Record<string, unknown>;
 /** A comment of errand's, by errand's own name of the message, without the session. */
 export type Ours = { id: number; key: string; session: string; body: string; place: "conversation" | "review" };
 
+type PullRequest = { number: number; title: string; body: string; draft: boolean; head: { ref: string; sha: string } };
+
 const REPO = "/repos/acme/sample";
 
 /** The local GitHub of a running errand. */
@@ -68,13 +70,13 @@ export class Hub {
     );
   }
 
-  /** The pull request that errand opened with this in its title. */
-  async pull(title: string, ms = 30_000): Promise<{ number: number; body: string; draft: boolean; head: { ref: string; sha: string } }> {
+  /** The newest pull request with this in its title that fits. */
+  async pull(title: string, fits: (pull: PullRequest) => boolean = () => true, ms = 30_000): Promise<PullRequest> {
     const end = Date.now() + ms;
     while (Date.now() < end) {
-      const all = await this.as<(Json & { title: string })[]>("ada", "GET", `${REPO}/pulls?state=all&per_page=100`);
-      const found = all.find((one) => one.title.includes(title));
-      if (found) return found as unknown as Awaited<ReturnType<Hub["pull"]>>;
+      const all = await this.as<PullRequest[]>("ada", "GET", `${REPO}/pulls?state=all&per_page=100`);
+      const found = all.find((one) => one.title.includes(title) && fits(one));
+      if (found) return found;
       await new Promise((done) => setTimeout(done, 100));
     }
     throw new Error(`no pull request with “${title}” within ${ms} ms`);

@@ -3,62 +3,14 @@
  * backend with its sandboxes. The turn goes on, or ends in honest text, once, and the thread shows it.
  */
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Errand, MENTION } from "./errand.ts";
+import { kill, processes, processesOf } from "./processes.ts";
 
 const errand = new Errand();
 beforeAll(() => errand.start());
 afterAll(() => errand.remove());
-
-type Process = { pid: number; parent: number; command: string };
-
-/** Every process of this machine. */
-function processes(): Process[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-        const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-        return [{ pid: Number(name), parent, command: readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ") }];
-      } catch {
-        return [];
-      }
-    });
-}
-
-/** The processes below errand's own, so that others on this machine are let alone. */
-function ours(): Process[] {
-  const all = processes();
-  const mine = new Set(
-    all.filter((each) => each.command.includes(errand.data) && each.command.includes("cli/main.ts")).map((each) => each.pid),
-  );
-  for (let grew = true; grew; ) {
-    grew = false;
-    for (const each of all) {
-      if (mine.has(each.parent) && !mine.has(each.pid)) {
-        mine.add(each.pid);
-        grew = true;
-      }
-    }
-  }
-  return all.filter((each) => mine.has(each.pid));
-}
-
-/** Kills the newest process whose command line matches, and says that it was there. */
-function kill(pattern: RegExp): void {
-  const found = ours()
-    .filter((each) => pattern.test(each.command))
-    .sort((a, b) => b.pid - a.pid)[0];
-  if (!found)
-    throw new Error(
-      `no process ${pattern} among:\n${ours()
-        .map((each) => each.command.slice(0, 120))
-        .join("\n")}`,
-    );
-  process.kill(found.pid, "SIGKILL");
-}
 
 /** A turn that works for a while, seen working. */
 async function busy(): Promise<{ thread: string; session: string }> {
@@ -80,7 +32,7 @@ async function outcomeOf(thread: string, pattern: RegExp): Promise<string> {
 describe("killed in the middle of a turn", () => {
   it("workerd: the turn goes on unharmed", async () => {
     const { thread, session } = await busy();
-    kill(/workerd serve.*--control-fd|workerd serve/);
+    kill(errand, /workerd serve.*--control-fd|workerd serve/);
     const text = await outcomeOf(thread, /Done/);
     expect(text).not.toMatch(/Failed/);
     expect((await errand.view(session)).sandbox.generation).toBe(1);
@@ -88,14 +40,14 @@ describe("killed in the middle of a turn", () => {
 
   it("the runner: its successor goes on with the turn", async () => {
     const { thread, session } = await busy();
-    kill(/runner\.mjs/);
+    kill(errand, /runner\.mjs/);
     await outcomeOf(thread, /Done/);
     expect((await errand.view(session)).sandbox.generation).toBe(1);
   });
 
   it("OpenCode: it is started again, the turn goes on, and the thread says so", async () => {
     const { thread } = await busy();
-    kill(/opencode serve|opencode.*--port/);
+    kill(errand, /opencode serve|opencode.*--port/);
     await outcomeOf(thread, /Done|restarted|stopped/i);
     const living = await errand.message(thread, "turn:1:progress");
     expect(living.all).toMatch(/restarted/);
@@ -103,7 +55,7 @@ describe("killed in the middle of a turn", () => {
 
   it("the backend and so every sandbox: the session goes on in the next generation", async () => {
     const { thread, session } = await busy();
-    kill(/sandbox\/main\.ts/);
+    kill(errand, /sandbox\/main\.ts/);
     await outcomeOf(thread, /Done|again/);
     expect((await errand.view(session)).sandbox.generation).toBe(2);
   });
@@ -128,7 +80,7 @@ describe("killed in the middle of a turn", () => {
 it("a gateway that is killed is started again, and links work on", async () => {
   const thread = await errand.say(`${MENTION} what did you do?`);
   const { session } = await errand.message(thread, "turn:1:final");
-  kill(/gateway\.mjs/);
+  kill(errand, /gateway\.mjs/);
   await expect
     .poll(async () => (await fetch(`${errand.origin}/s/${session}/open/terminal`, { headers: { accept: "text/html" } })).text(), {
       timeout: 30_000,
@@ -145,7 +97,7 @@ it("no secret of the sandbox stands in its processes' environment or command lin
     grantKey: { d: string };
   };
   const values = [secrets.sessionKey, secrets.backendKey, secrets.slackSigningSecret, secrets.grantKey.d];
-  for (const { pid, command } of ours()) {
+  for (const { pid, command } of processesOf(errand)) {
     let environment = "";
     try {
       environment = readFileSync(`/proc/${pid}/environ`, "utf8");
