@@ -134,6 +134,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       links: () => this.#links(),
       now: this.#now,
       random: Math.random,
+      word: () => crypto.randomUUID().replaceAll("-", ""),
       store: (work) => this.#guard("forge's answer", () => this.#transaction(work)),
       again: () => this.#reconcile(),
       report: (entry) => this.#report(entry),

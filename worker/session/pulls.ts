@@ -99,10 +99,11 @@ export class Pulls {
     );
   }
 
-  /** The work goes on elsewhere: what was wanted of the pull request before is not any more. */
-  restart(): void {
-    const { before, identity, policy } = this.get();
-    this.set({ ...NONE, before: before + 1, identity, policy });
+  /** The pull request is over: what was wanted of it is not any more. `elsewhere`: the work goes on on another branch, which begins otherwise. */
+  restart(elsewhere: boolean): void {
+    const { before, identity, policy, start } = this.get();
+    // Another sandbox on the same branch has to begin as carefully as the first.
+    this.set({ ...NONE, before: before + 1, identity, policy, start: elsewhere ? null : start });
   }
 
   /** Forgets what memory holds beyond storage, after a transaction was rolled back. */

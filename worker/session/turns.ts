@@ -19,6 +19,8 @@ export type Prompt = {
   context: string | null;
   /** The offer it was begun by. */
   offer: string | null;
+  /** When it was said, in ms since 1970, by the clock of its surface; 0 where that is not known. */
+  saidAt: number;
 };
 export type Turn = Prompt & { id: number; state: "queued" | "running" | "over"; startedAt: number | null; stopAt: number | null };
 
@@ -45,7 +47,7 @@ export class Turns {
       .toArray()
       .map((row) => ({
         // Rows of earlier versions have only the first four.
-        ...{ thread: "", place: null, context: null, offer: null },
+        ...{ thread: "", place: null, context: null, offer: null, saidAt: 0 },
         ...(JSON.parse(row.body) as Prompt),
         id: row.id,
         state: row.state,
@@ -77,8 +79,8 @@ export class Turns {
     const turn = this.#find(id);
     if (!turn) return;
     Object.assign(turn, { text, options });
-    const { who, contentKey, thread, place, context, offer } = turn;
-    const body: Prompt = { who, text, options, contentKey, thread, place, context, offer };
+    const { who, contentKey, thread, place, context, offer, saidAt } = turn;
+    const body: Prompt = { who, text, options, contentKey, thread, place, context, offer, saidAt };
     this.#sql.exec("UPDATE turns SET body = ? WHERE id = ?", JSON.stringify(body), id);
   }
 
