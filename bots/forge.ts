@@ -3,7 +3,7 @@
  * happens in the control plane; a sandbox gets one repository's git credential for an hour, through its runner.
  * Every call is made once, and says how it ended as a value; waiting and trying again are the caller's.
  */
-import type { Checks, Pull } from "../protocol/events.ts";
+import type { Pull } from "../protocol/events.ts";
 import type { Identity } from "../protocol/runner.ts";
 import type { View } from "../protocol/view.ts";
 import type { Links } from "./surface.ts";
@@ -32,6 +32,7 @@ export interface Forge {
   identity(): Promise<Identity>;
   /** Whether errand may work on the repository at all, and how. `wrong`: what of the owners' decision could not be used, for a person. */
   policy(repository: string): Promise<{ kind: "policy"; policy: Policy; wrong?: string } | Unsettled>;
+  /** A right to use git with the repository and nothing else, an hour old at most. */
   credential(repository: string, access: "read" | "write"): Promise<Credential | Unsettled>;
   /**
    * The pull request of the view's branch: the open one that is there, or a new draft. Title and body come from the view.
@@ -43,9 +44,9 @@ export interface Forge {
     links: Links,
   ): Promise<{ kind: "pull"; pull: Pull; native: string } | { kind: "nothing" } | Unsettled>;
   /** The pull request as it is now. */
-  look(repository: string, number: number): Promise<{ kind: "pull"; pull: Omit<Pull, "own">; native: string } | Unsettled>;
+  look(repository: string, number: number): Promise<{ kind: "pull"; pull: Omit<Pull, "own"> } | Unsettled>;
   /** Brings title and body of an own pull request up to date with the view, and marks it as ready for review where `ready`. */
   describe(repository: string, number: number, view: View, links: Links, ready: boolean): Promise<{ kind: "done" } | Unsettled>;
-  /** What the failing checks of a commit said. `checks` as in `Pull`. */
-  failures(repository: string, commit: string): Promise<{ kind: "failures"; checks: Checks; failing: FailingCheck[] } | Unsettled>;
+  /** What the failing checks of a commit said. */
+  failures(repository: string, commit: string): Promise<{ kind: "failures"; failing: FailingCheck[] } | Unsettled>;
 }

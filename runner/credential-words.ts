@@ -7,9 +7,9 @@ import type { RunnerAnswer } from "../protocol/runner.ts";
 
 /** The longest question that is read, in characters. */
 export const QUESTION_LIMIT = 8_000;
-/** First lines of an answer. */
+/** First line of an answer that is a yes; and of any other. */
 export const GRANTED = "granted";
-export const REFUSED = "refused";
+const REFUSED = "refused";
 
 /** The address git wants to sign in at, without user and password. Null for what is no web address. */
 export function askedAddress(question: string): string | null {

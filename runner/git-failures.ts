@@ -160,7 +160,7 @@ export function pushBehind(branch: string, why: string): Failure {
 }
 
 /** A text without the user and password of addresses in it. */
-export function withoutCredentials(text: string): string {
+function withoutCredentials(text: string): string {
   return text.replace(/\/\/[^/@\s]*@/g, "//");
 }
 

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 
 /** What one call may take, in ms, unless told otherwise. */
-export const COMMAND_MS = 60_000;
+const COMMAND_MS = 60_000;
 /** The most a call may print, in bytes. */
 const OUTPUT_BYTES = 64_000_000;
 

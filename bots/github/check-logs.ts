@@ -1,9 +1,8 @@
 /** Reads a commit's checks, and what those that failed said: their output and annotations, and of a workflow's job its log. */
 import type { Octokit } from "@octokit/rest";
-import type { Checks } from "../../protocol/events.ts";
 import type { FailingCheck } from "../forge.ts";
 import { AnnotationAnswer, CheckRunAnswer, itemsOf, StatusAnswer } from "./answers.ts";
-import { type CheckRun, failedRuns, failedStatuses, reduceChecks, type Status, webAddress } from "./checks.ts";
+import { type CheckRun, failedRuns, failedStatuses, type Status, webAddress } from "./checks.ts";
 import { saidBy, statusOf } from "./errors.ts";
 import { EXCERPT_BYTES, excerptOf } from "./excerpt.ts";
 
@@ -71,7 +70,7 @@ async function optional<T>(reading: Promise<T[]>): Promise<T[]> {
 }
 
 /** What the failing checks of a commit said. What of it cannot be read is said in place of it. Throws what Octokit throws for the list. */
-export async function readFailures(ports: CheckPorts, commit: string): Promise<{ checks: Checks; failing: FailingCheck[] }> {
+export async function readFailures(ports: CheckPorts, commit: string): Promise<FailingCheck[]> {
   const { runs, statuses } = await readChecks(ports, commit);
   const failing: FailingCheck[] = [];
   for (const run of failedRuns(runs, ports.appId).slice(0, READ)) {
@@ -81,7 +80,7 @@ export async function readFailures(ports: CheckPorts, commit: string): Promise<{
     const log = excerptOf(status.description ?? "The check gave no reason.");
     failing.push({ name: status.context.slice(0, 300), url: webAddress(status.target_url), log });
   }
-  return { checks: reduceChecks(runs, statuses, ports.appId), failing };
+  return failing;
 }
 
 /** The number of a workflow's job, from the address of its check run: `…/actions/runs/1/job/2`. */

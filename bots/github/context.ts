@@ -8,7 +8,7 @@ import type { Facts, Heard, Seen } from "./verdict.ts";
 /** The most that is taken of one body or diff, and of one comment, in UTF-16 code units. */
 export const LIMIT = { body: 16_384, hunk: 8_192, comment: 8_192 };
 /** The most comments of a conversation that are taken; the newest. */
-export const MAX_COMMENTS = 50;
+const MAX_COMMENTS = 50;
 
 /** `owner/name` of the fork that a pull request comes from; null where it comes from the repository itself. */
 export function forkOf({ head, base }: PullRequest, repository: string): string | null {

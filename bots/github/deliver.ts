@@ -3,6 +3,7 @@ import type { Octokit } from "@octokit/rest";
 import * as z from "zod";
 import { parseThreadKey } from "../../protocol/thread.ts";
 import type { Address, Content, Found, Outcome, Pace, Surface } from "../surface.ts";
+import { OWN_CHECK } from "./checks.ts";
 import { type GitHubAccess, gitHubApp, splitRepository } from "./client.ts";
 import { type CheckContent, type CommentContent, WAYS } from "./content.ts";
 import { sortWrite, statusOf } from "./errors.ts";
@@ -10,8 +11,6 @@ import { keyIn, keyMark } from "./marker.ts";
 import { redact } from "./redact.ts";
 import { renderGitHub } from "./render.ts";
 
-/** The check run's name: GitHub shows it beside those of CI. */
-const CHECK_NAME = "errand";
 /** How far GitHub's clock may be behind ours, in ms. */
 const SKEW = 60_000;
 /** Comments asked for at once, GitHub's most, and how many times: 3,000 comments since a post was begun are looked at. */
@@ -134,7 +133,7 @@ export function gitHubSurface(access: GitHubAccess): Surface {
       const { data } = await client.rest.checks.create({
         owner,
         repo,
-        name: CHECK_NAME,
+        name: OWN_CHECK,
         head_sha: content.commit,
         ...checkOf(content, key),
       });
@@ -208,7 +207,7 @@ export function gitHubSurface(access: GitHubAccess): Surface {
         owner,
         repo,
         ref: content.commit,
-        check_name: CHECK_NAME,
+        check_name: OWN_CHECK,
         filter: "all",
         per_page: PAGE,
         page,

@@ -149,7 +149,7 @@ export const notInstalled = (repository: string, app: { slug: string; webUrl: st
   `The ${app.slug} App is not installed on ${repository}. Somebody who owns the repository can install it at ${app.webUrl}/apps/${app.slug}/installations/new and choose the repository there.`;
 
 /** What is said where a push changed files under `.github/workflows/`, which GitHub takes from Apps with that permission only. */
-export const workflowWords = (slug: string): string =>
+const workflowWords = (slug: string): string =>
   `GitHub does not let the ${slug} App change files under .github/workflows/. Apply that part by hand, or give the App the permission "Workflows: write".`;
 
 /** The call a failure is sorted for. `write`: it may have changed something even if no answer came. */

@@ -143,8 +143,8 @@ export function gitHubForge(access: GitHubAccess): Forge {
 
     look: (repository, number) =>
       reach(ports, repository, false, async (place) => {
-        const { pull, native } = await see(place, number);
-        return { kind: "pull", pull, native };
+        const { pull } = await see(place, number);
+        return { kind: "pull", pull };
       }),
 
     describe: (repository, number, view, links, ready) =>
@@ -154,6 +154,9 @@ export function gitHubForge(access: GitHubAccess): Forge {
       }),
 
     failures: (repository, commit) =>
-      reach(ports, repository, false, async (place) => ({ kind: "failures", ...(await readFailures(checkPorts(ports, place), commit)) })),
+      reach(ports, repository, false, async (place) => ({
+        kind: "failures",
+        failing: await readFailures(checkPorts(ports, place), commit),
+      })),
   };
 }
