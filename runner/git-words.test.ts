@@ -94,13 +94,16 @@ describe("guarded files", () => {
   it.each([
     ["AGENTS.md", "AGENTS.md", "AGENTS.md.txt"],
     ["docs/AGENTS.md", "docs/AGENTS.md", "docs~AGENTS.md.txt"],
+    ["docs/agents.md", "docs/agents.md", "docs~agents.md.txt"],
+    ["src/CONTEXT.md", "src/CONTEXT.md", "src~CONTEXT.md.txt"],
+    [".agents/skills/x/SKILL.md", ".agents", ".agents~skills~x~SKILL.md.txt"],
     [".vscode/tasks.json", ".vscode", ".vscode~tasks.json.txt"],
     ["a/.opencode/agent/x.md", "a/.opencode", "a~.opencode~agent~x.md.txt"],
     [".gitattributes", ".gitattributes", ".gitattributes.txt"],
   ])("%s is one, under %s", (path, root, kept) => {
     expect([isGuarded(path), guardedRoot(path), theirName(path)]).toEqual([true, root, kept]);
   });
-  it.each(["README.md", "docs/agents.md", "src/AGENTS.md.ts", ".github/workflows/ci.yml"])("%s is none", (path) => {
+  it.each(["README.md", "docs/agents", "src/AGENTS.md.ts", ".github/workflows/ci.yml"])("%s is none", (path) => {
     expect(isGuarded(path)).toBe(false);
   });
 });
