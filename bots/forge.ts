@@ -33,7 +33,8 @@ export interface Forge {
   /** Whether errand may work on the repository at all, and how. `wrong`: what of the owners' decision could not be used, for a person. */
   policy(repository: string): Promise<{ kind: "policy"; policy: Policy; wrong?: string } | Unsettled>;
   /** A right to use git with the repository and nothing else, an hour old at most. */
-  credential(repository: string, access: "read" | "write"): Promise<Credential | Unsettled>;
+  /** `id`: the repository's number, where it is known: names are given up and taken, and the credential is then for no other of that name. */
+  credential(repository: string, access: "read" | "write", id?: number): Promise<Credential | Unsettled>;
   /**
    * The pull request of the view's branch: the open one that is there, or a new draft. Title and body come from the view.
    * `native` is what the surface needs to write in its thread. `nothing`: the branch holds nothing to merge.

@@ -79,8 +79,9 @@ function checkPorts({ access, app }: Ports, { octokit, owner, repo }: Place): Ch
 }
 
 /** A token for git in that one repository, newly minted: it lives a whole hour. Never with the right to change workflows. */
-async function mint(app: GitHubApp, place: Reached, access: "read" | "write") {
+async function mint(app: GitHubApp, place: Reached, access: "read" | "write", id: number | undefined) {
   const permissions = { contents: access };
+  if (id !== undefined) return await app.token(place.installation, { repositoryIds: [id], permissions }, true);
   try {
     return await app.token(place.installation, { repositories: [place.repo], permissions }, true);
   } catch (error) {
@@ -127,9 +128,9 @@ export function gitHubForge(access: GitHubAccess): Forge {
         return { kind: "policy", policy, ...(wrong === null ? {} : { wrong }) };
       }),
 
-    credential: (repository, right) =>
+    credential: (repository, right, id) =>
       reach(ports, repository, false, async (place) => {
-        const { token, expiresAt } = await mint(app, place, right);
+        const { token, expiresAt } = await mint(app, place, right, id);
         return { kind: "credential", username: "x-access-token", password: token, expiresAt };
       }),
 

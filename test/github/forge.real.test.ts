@@ -145,6 +145,23 @@ describe("a credential", () => {
   });
 });
 
+describe("a credential for a repository that is known by its number", () => {
+  it("is for that one, whatever has its name by now", async () => {
+    const env = { ...process.env, GIT_TERMINAL_PROMPT: "0", GIT_CONFIG_GLOBAL: "/dev/null" };
+    const reads = async (id: number): Promise<boolean> => {
+      const found = await forge.credential(SAMPLE, "write", id);
+      if (found.kind !== "credential") throw new Error(JSON.stringify(found));
+      const address = `${git.url.replace("//", `//${found.username}:${found.password}@`)}/${SAMPLE}.git`;
+      return run("git", ["push", "--dry-run", address, "HEAD:refs/heads/errand/number"], { env, cwd: join(folder, "clone") }).then(
+        () => true,
+        () => false,
+      );
+    };
+    expect(await reads(github.repositoryId(SAMPLE))).toBe(true);
+    expect(await reads(github.repositoryId("acme/ledger"))).toBe(false);
+  });
+});
+
 describe("a pull request", () => {
   it("is opened as a draft once, with the issue, the requester and the template, and kept current", async () => {
     await github.push({ branch: "main", files: { ".github/Pull_Request_Template.md": "## Checklist\n- [ ] tests\n" }, message: "x" });
