@@ -167,25 +167,44 @@ export const offerWords = (offer: OfferView): string =>
 
 const PULL_STATE: Record<Pull["state"], string> = { open: "open", draft: "draft", merged: "merged", closed: "closed" };
 
-/** A pull request in words: its name, its state and size, what its checks say; `failing` names those that fail. */
-export function pullWords(pull: Pull): { name: string; facts: string[]; checks: string; failing: { name: string; url: string | null }[] } {
+/** A pull request that a message tells of. `current`: the message is kept up to date, so that it can say how the pull request stands. */
+export type ToldPull = { pull: Pull; current: boolean };
+
+/** A pull request in words: its name and, as long as that is kept current, its state and size and what its checks say; `failing` names those that fail. */
+export function pullWords({ pull, current }: ToldPull): {
+  name: string;
+  facts: string[];
+  checks: string;
+  failing: { name: string; url: string | null }[];
+} {
+  const name = `#${pull.number} ${pull.title}`.trim();
+  if (!current) return { name, facts: [], checks: "", failing: [] };
   const size = pull.files > 0 || pull.additions > 0 || pull.deletions > 0;
   const facts = [PULL_STATE[pull.state], size ? `+${pull.additions} −${pull.deletions} in ${count(pull.files, "file")}` : ""];
   const over = pull.state === "merged" || pull.state === "closed";
   const CHECKS = { none: "", pending: "checks are running", passing: "checks pass", failing: "checks fail" } as const;
   const checks = over ? "" : CHECKS[pull.checks.state];
   return {
-    name: `#${pull.number} ${pull.title}`.trim(),
+    name,
     facts: facts.filter((fact) => fact !== ""),
     checks,
     failing: over || pull.checks.state !== "failing" ? [] : pull.checks.failing,
   };
 }
 
-/** The pull request that a turn's messages tell of: not where its own conversation is, which shows it, and after the end only where the turn has to do with it. */
-export function pullFor(view: View, turn: TurnView): Pull | null {
+/** Whether no later turn has come to an end: the reply of this one tells how the conversation stands. One that was withdrawn came to nothing. */
+export const isLatest = (view: View, turn: TurnView): boolean =>
+  !view.turns.some((other) => other.id > turn.id && isOver(other.state) && other.state !== "withdrawn");
+
+/**
+ * The pull request that a turn's messages tell of: not where its own conversation is, which shows it, and after the end only where
+ * the turn has to do with it. After the end the living message changes no more, and neither does the reply when a later turn has one.
+ */
+export function pullFor(view: View, turn: TurnView, message: "progress" | "final"): ToldPull | null {
   if (view.pull === null || view.pull.thread === turn.thread) return null;
-  return !isOver(turn.state) || turn.pushed !== null || view.turns.at(-1)?.id === turn.id ? view.pull : null;
+  const newest = view.turns.findLast((other) => other.state !== "withdrawn")?.id === turn.id;
+  if (isOver(turn.state) && turn.pushed === null && !newest) return null;
+  return { pull: view.pull, current: message === "final" ? isLatest(view, turn) : !isOver(turn.state) };
 }
 
 /** How the conversation ended; null while it goes on. */

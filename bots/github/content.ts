@@ -1,8 +1,7 @@
 /** What errand's messages are on GitHub, and the parts that several of them share. Pure. */
-import type { Pull } from "../../protocol/events.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 import type { Links } from "../surface.ts";
-import { missingServices, pullWords, SERVICES } from "../words.ts";
+import { missingServices, pullWords, SERVICES, type ToldPull } from "../words.ts";
 import { code, type Home, line, link } from "./escape.ts";
 
 /**
@@ -59,10 +58,11 @@ export const missingLines = (view: View, home: Home): string[] =>
 
 const CHECK_MARK = { none: "", pending: "⏳ ", passing: "✅ ", failing: "❌ " } as const;
 
-/** A pull request in one line: its link, state and size, and what its checks say; empty for none. */
-export function pullLine(pull: Pull | null, home: Home): string {
-  if (pull === null) return "";
-  const { name, facts, checks, failing } = pullWords(pull);
+/** A pull request in one line: its link and, where that is kept current, its state and size and what its checks say; empty for none. */
+export function pullLine(told: ToldPull | null, home: Home): string {
+  if (told === null) return "";
+  const { pull } = told;
+  const { name, facts, checks, failing } = pullWords(told);
   const named = failing.slice(0, 5).map((check) => link(line(check.name, 100, home) || "check", check.url));
   const said = checks === "" ? [] : [`${CHECK_MARK[pull.checks.state]}${checks}${named.length > 0 ? `: ${named.join(", ")}` : ""}`];
   return `**Pull request** ${[link(line(name, 200, home), pull.url), ...facts, ...said].join(" · ")}`;

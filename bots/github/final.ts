@@ -3,7 +3,7 @@ import { answerOf, type TurnView, type View } from "../../protocol/view.ts";
 import { count } from "../format.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
-import { closedWords, figuresOf, filesOf, outcomeOf, overtaken, pullFor } from "../words.ts";
+import { closedWords, figuresOf, filesOf, isLatest, outcomeOf, overtaken, pullFor } from "../words.ts";
 import {
   branchOf,
   type CommentContent,
@@ -64,7 +64,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
   const { head, action } = outcomeOf(turn, again);
   const who = mention(turn.who) ?? line(turn.who.name ?? turn.who.id, 100, home);
   const answer = turn.state === "withdrawn" ? "" : clean(answerOf(turn)).trim();
-  const closed = view.turns.at(-1)?.id === turn.id ? closedWords(view) : null;
+  const closed = isLatest(view, turn) ? closedWords(view) : null;
   const place = (text: string) =>
     [
       `${who} ${markOf(turn)} ${line(head, 1_600, home)}`,
@@ -73,7 +73,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
       answer !== "" && turn.state !== "done" ? "What the agent wrote last:" : "",
       text,
       pushFailure(turn, home),
-      [pullLine(pullFor(view, turn), home), pushed(view, turn)].filter((part) => part !== "").join("  \n"),
+      [pullLine(pullFor(view, turn, "final"), home), pushed(view, turn)].filter((part) => part !== "").join("  \n"),
       filesChanged(turn),
       closed === null ? "" : `${closed} ${again("begin again")}`,
       small([...figuresOf(turn), code(view.model, 100), viewLink(links)]),

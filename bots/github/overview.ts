@@ -16,7 +16,10 @@ export function renderOverview({ view, links, now }: Extract<Message, { kind: "o
     details.map((text) => `⚙️ ${line(text, 300, home)}`).join("  \n"),
     waiting.length === 0 ? "" : ["**Waiting**", "", ...waiting.map((one) => `- ${line(one.prompt, 160, home) || "…"}`)].join("\n"),
     more > 0 ? `and ${count(more, "more request")}` : "",
-    [pullLine(view.pull, home), `${branch === "" ? "" : `**Branch** ${branch} · `}${link("Session page", links.session)}`]
+    [
+      pullLine(view.pull === null ? null : { pull: view.pull, current: true }, home),
+      `${branch === "" ? "" : `**Branch** ${branch} · `}${link("Session page", links.session)}`,
+    ]
       .filter((part) => part !== "")
       .join("  \n"),
   ]);

@@ -51,6 +51,7 @@ function oneLine(text: string): string {
       return fenced ? ["…"] : [];
     })
     .map((row) => row.replace(/^\s{0,40}(?:#{1,6}\s+|[-*+>]\s+)+/, "").replaceAll("**", ""))
+    .map((row) => row.replace(/(?<![\w_])_(?=[^\s_])([^_]*[^\s_])_(?![\w_])/g, "$1"))
     .join(" ")
     .replace(/\s+/g, " ")
     .trim();
@@ -109,7 +110,7 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
       step === "" ? "" : `⚙️ ${step}`,
       remarks.join("  \n"),
       pushFailure(turn, home),
-      [pullLine(pullFor(view, turn), home), `${branch === "" ? "" : `**Branch** ${branch} · `}${viewLink(links)}`]
+      [pullLine(pullFor(view, turn, "progress"), home), `${branch === "" ? "" : `**Branch** ${branch} · `}${viewLink(links)}`]
         .filter((part) => part !== "")
         .join("  \n"),
       over ? folded("What it did", tasks.join("\n")) : folded("Activity", activity(view, turn, home)),

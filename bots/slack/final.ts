@@ -4,7 +4,7 @@ import { count } from "../format.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
 import { visible } from "../visible.ts";
-import { closedWords, figuresOf, filesOf, outcomeOf, overtaken, pullFor } from "../words.ts";
+import { closedWords, figuresOf, filesOf, isLatest, outcomeOf, overtaken, pullFor } from "../words.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section } from "./blocks.ts";
 import { code, line, markdown, within } from "./escape.ts";
 import { address, buttons, missingLines, pullLine, pushFailureText, whereabouts } from "./place.ts";
@@ -47,7 +47,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
   const answer = turn.state === "withdrawn" ? "" : visible(answerOf(turn)).trim();
   const silent = answer === "" && turn.state === "done" ? [section("The agent ended without a closing message.")] : [];
   const lead = `${address(turn.who)} ${head}`;
-  const closed = view.turns.at(-1)?.id === turn.id ? closedWords(view) : null;
+  const closed = isLatest(view, turn) ? closedWords(view) : null;
   const closing = closed === null ? [] : [`${closed} ${again("begin again")}`];
   const blocks = [
     section(lead),
@@ -56,7 +56,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
     ...(answer !== "" && turn.state !== "done" ? context(["What the agent wrote last:"]) : []),
     ...(answer === "" ? silent : answerBlocks(answer, links.session)),
     ...filesChanged(turn),
-    ...[...pushFailureText(turn), ...pullLine(pullFor(view, turn))].map(section),
+    ...[...pushFailureText(turn), ...pullLine(pullFor(view, turn, "final"))].map(section),
     ...context([figuresOf(turn).join(" · "), whereabouts(view).join(" · "), ...closing, ...missingLines(view)]),
     ...actions(`end:${turn.id}:${turn.state}`, buttons(view, turn, links)),
   ];

@@ -22,7 +22,7 @@ export function renderOverview({ view, links, now }: Extract<Message, { kind: "o
     text: line(head, LIMIT.text),
     blocks: [
       section(rows.join("\n")),
-      ...pullLine(view.pull).map(section),
+      ...pullLine(view.pull === null ? null : { pull: view.pull, current: true }).map(section),
       ...context([[...whereabouts(view), href(links.session, "The session page", 100)].join(" · ")]),
     ],
   };

@@ -1,9 +1,8 @@
 /** The parts that several messages share: where the work happens, the buttons that lead there, who is spoken to. Pure. */
-import type { Pull } from "../../protocol/events.ts";
 import type { Person } from "../../protocol/request.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 import type { Links } from "../surface.ts";
-import { missingServices, pullWords, repositoryName, SERVICES } from "../words.ts";
+import { missingServices, pullWords, repositoryName, SERVICES, type ToldPull } from "../words.ts";
 import { ACTION } from "./actions.ts";
 import { type Button, button, LIMIT, link } from "./blocks.ts";
 import { code, href, line, mention } from "./escape.ts";
@@ -22,10 +21,11 @@ export function address(who: Person): string {
   return mention(who.id) ?? line(who.name ?? who.id, 200);
 }
 
-/** A pull request in one line: its link, state and size, and what its checks say; nothing for none. */
-export function pullLine(pull: Pull | null): string[] {
-  if (pull === null) return [];
-  const { name, facts, checks, failing } = pullWords(pull);
+/** A pull request in one line: its link and, where that is kept current, its state and size and what its checks say; nothing for none. */
+export function pullLine(told: ToldPull | null): string[] {
+  if (told === null) return [];
+  const { pull } = told;
+  const { name, facts, checks, failing } = pullWords(told);
   const named = failing.slice(0, 5).map((check) => href(check.url, check.name, 100));
   const mark = { passing: ":white_check_mark: ", failing: ":x: ", pending: ":hourglass_flowing_sand: ", none: "" }[pull.checks.state];
   const said = checks === "" ? [] : [`${mark}${checks}${named.length > 0 ? `: ${named.join(", ")}` : ""}`];

@@ -51,7 +51,7 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
     ...writing(turn),
     ...context(remarks(turn, now)),
     ...pushFailureText(turn).map(section),
-    ...context([where, ...pullLine(pullFor(view, turn)), ...missingLines(view)]),
+    ...context([where, ...pullLine(pullFor(view, turn, "progress")), ...missingLines(view)]),
     ...actions(`run:${turn.id}:${turn.state}`, buttons(view, turn, links)),
   ];
   return { text: line(`${title} · ${where.replaceAll("`", "")}`, LIMIT.text), blocks };

@@ -85,6 +85,12 @@ describe("the living comment", () => {
     ]);
   });
 
+  it("shows what is being written in plain words: signs of emphasis go, names keep theirs", () => {
+    const text = "_I am a script._ I read **two** files: max_of_two and _first_ of __init__.py";
+    const shown = progress([...opened(), ...booting, { type: "text.delta", turn: 1, part: "p1", text }]);
+    expect(shown).toContain("💬 I am a script. I read two files: max\\_of\\_two and first of \\_\\_init\\_\\_.py");
+  });
+
   it("has one box that does something, as long as there is something to stop", () => {
     expect(tick(progress(working))).toEqual([{ kind: "stop" }]);
     expect(tick(progress([...working, second()], 90, 2))).toEqual([{ kind: "stop" }]);

@@ -332,6 +332,15 @@ describe("what a forge adds", () => {
     );
   });
 
+  it("says nothing of its state where that is no longer kept current", () => {
+    const name = "#124 Let the retry test move its clock>";
+    expect(shown(progress(done))).toContain(`${name}"`);
+    const later: Story = [...done, 200, second(), { type: "turn.ended", turn: 2, outcome: "stopped" }];
+    expect(shown(final([...later]))).toContain(`${name}"`);
+    const withdrawn: Story = [...done, 200, second(), { type: "turn.withdrawn", turn: 2 }];
+    expect(shown(final([...withdrawn]))).toContain("· draft · +32");
+  });
+
   it("does not tell of it in the reply to a question asked before", () => {
     const question: Story = [...first, ...finished, 200, second(), { type: "turn.started", turn: 2 }];
     expect(shown(final([...question, ...pulled().slice(1)]))).not.toContain("Pull request");

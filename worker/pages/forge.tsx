@@ -19,7 +19,7 @@ const CHECKS = { none: "", pending: "quiet", passing: "ok", failing: "error" } a
 /** The pull request in one line: name, state, size, checks. */
 export function PullLine(props: { pull: Pull }) {
   const { pull } = props;
-  const { name, facts, checks, failing } = pullWords(pull);
+  const { name, facts, checks, failing } = pullWords({ pull, current: true });
   return (
     <p>
       <Outside url={pull.url} text={name} /> <span class="quiet">{facts.join(" · ")}</span>
