@@ -13,7 +13,7 @@ function whoMenu(people: readonly Person[], me: string, back: string): Html {
   return html`<details class="menu who"><summary class="button small" aria-label="You are ${me}. Be someone else">${me} <span aria-hidden="true">▾</span></summary><div><form method="post" action="/github/as"><input type="hidden" name="back" value="${back}">${people.map(one)}</form></div></details>`;
 }
 
-/** A page. `main` is what stands in it; `path` is its own address. */
+/** A page. `main` is what stands in it; `path` is its own address; `live`: it is kept up to date. */
 export function githubDocument(options: {
   title: string;
   main: Html;
@@ -22,8 +22,9 @@ export function githubDocument(options: {
   me: string;
   path: string;
   repository: string | null;
+  live: boolean;
 }): Html {
-  const { title, main, nonce, people, me, path, repository } = options;
+  const { title, main, nonce, people, me, path, repository, live } = options;
   const crumb = repository
     ? html` <a href="${addressOf({ page: "list", repository, of: "issues", state: "open" })}" class="crumb">${repository}</a>`
     : null;
@@ -42,7 +43,7 @@ export function githubDocument(options: {
 <body class="github">
 ${tabs("github", html`${crumb}${whoMenu(people, me, path)}`)}
 <div class="banner" data-banner role="alert" hidden></div>
-<main data-main data-as="${me}">${main}</main>
+<main data-main data-as="${me}"${live ? html` data-live` : null}>${main}</main>
 </body>
 </html>`;
 }

@@ -64,6 +64,7 @@ function put(text) {
 
 function listen() {
   live?.close();
+  if (!("live" in main.dataset)) return;
   const path = location.pathname + location.search;
   live = new EventSource(`/github/live?${new URLSearchParams({ path, as: main.dataset.as })}`);
   live.addEventListener("open", () => banner(""));

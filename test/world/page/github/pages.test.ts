@@ -144,6 +144,7 @@ describe("text from people stays text", () => {
           title: EVIL,
           main: homePage([repository]),
           nonce: "n",
+          live: true,
           people: [{ login: EVIL, about: EVIL }],
           me: EVIL,
           path: EVIL,
