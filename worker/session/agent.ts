@@ -6,7 +6,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { NumberedEvent, RunnerEvent, ServiceName } from "../../protocol/events.ts";
 import { Request as Ask } from "../../protocol/request.ts";
-import { parseThreadKey, sessionIdOf } from "../../protocol/thread.ts";
 import type { View } from "../../protocol/view.ts";
 import { compose, TABLES } from "./composition.ts";
 import type { Accepted, Opening, SessionRpc } from "./contract.ts";
@@ -304,13 +303,6 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       this.#show([]);
     }
     this.#arm();
-  }
-
-  /** The number of the session's repository, where one of its threads is there: its name may be another repository's by now. */
-  #repositoryId(): number | undefined {
-    const { thread, pull } = this.#parts.log.view();
-    const known = [thread, pull?.thread ?? ""].map(parseThreadKey).find((key) => key?.surface === "github");
-    return known?.surface === "github" ? Number(known.repository) : undefined;
   }
 
   /** One line of structured log; the session's id ties the lines of all parts together. */

@@ -1,0 +1,163 @@
+/**
+ * What a session is made of: its parts, and what each is handed of the others and of the world outside. Nothing happens
+ * here. A new part that stores something is also named in `TABLES`, in `forgetful` and, where time moves it, in `timed`.
+ */
+import type { RunnerEvent } from "../../protocol/events.ts";
+import type { Command } from "../../protocol/runner.ts";
+import { parseThreadKey, sessionIdOf } from "../../protocol/thread.ts";
+import { settingsOf } from "../settings.ts";
+import { Asking } from "./asking.ts";
+import { Asks, askTables } from "./asks.ts";
+import type { SessionRpc } from "./contract.ts";
+import { Conversation } from "./conversation.ts";
+import { answerRunner } from "./credentials.ts";
+import type { Row } from "./delivery.ts";
+import { Inbox, inboxTables } from "./inbox.ts";
+import { Kin } from "./kin.ts";
+import { Log, logTables } from "./log.ts";
+import { linksOf, messageOf } from "./messages.ts";
+import { Outbox, outboxTables } from "./outbox.ts";
+import { Outside } from "./outside.ts";
+import { PullCare } from "./pull-care.ts";
+import { Pulls, pullTables } from "./pulls.ts";
+import { Registry } from "./registry.ts";
+import { cloneUrl } from "./repository.ts";
+import { linkTables, RunnerLink } from "./runner-link.ts";
+import { Sandbox, sandboxTables } from "./sandbox.ts";
+import { SandboxCare } from "./sandbox-care.ts";
+import { Threads, threadTables } from "./threads.ts";
+import { Turns, turnTables } from "./turns.ts";
+import { Viewers } from "./viewers.ts";
+import { Voice } from "./voice.ts";
+
+/** The tables of all parts, in the order in which they are made. */
+export const TABLES = [inboxTables, turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables, threadTables, pullTables];
+
+/** What the object that owns the session does for its parts. */
+export type Core = {
+  sessionId: () => string;
+  now: () => number;
+  /** Another session's object. */
+  agent: (id: string) => SessionRpc;
+  /** Takes the runner's events, with all that follows from them, as a whole or not at all. False: events are missing before `first`. */
+  take: (generation: number, first: number, items: readonly RunnerEvent[]) => boolean;
+  /** Does work that writes, as a whole or not at all. A fault in it is logged as one of `what`. */
+  store: (what: string, work: () => void) => void;
+  /** Something came back from outside: everything is looked at again. */
+  again: () => void;
+  /** A write to a surface ended and was stored. */
+  settled: (row: Row) => void;
+  report: (entry: Record<string, unknown>) => void;
+};
+
+/** Makes the parts. Reads and writes nothing yet: the tables may not be there. */
+export function compose(ctx: DurableObjectState, env: Env, core: Core) {
+  const { sql, kv } = ctx.storage;
+  const { sessionId, now, report, again } = core;
+  const settings = settingsOf(env);
+  const outside = new Outside(settings);
+  const links = (id = sessionId()) => linksOf(settings.PUBLIC_ORIGIN ?? "", id);
+
+  const inbox = new Inbox(sql);
+  const turns = new Turns(sql);
+  const asks = new Asks(sql);
+  const log = new Log(sql);
+  const sandbox = new Sandbox(sql);
+  const threads = new Threads(sql);
+  const pulls = new Pulls(sql);
+  const viewers = new Viewers(ctx, log);
+  const registry = new Registry(env.DB, { report, neighbours: (ids) => kin.meet(ids) });
+
+  /** The session's repository as the forge names it. */
+  const onForge = (): string | null => {
+    const { repository } = log.view();
+    return repository === null ? null : (outside.forge()?.repositoryOf(cloneUrl(repository, settings.REPOSITORY_BASE_URL)) ?? null);
+  };
+  /** The number of the session's repository, where one of its threads is there: its name may be another repository's by now. */
+  const repositoryId = (): number | undefined => {
+    const { thread, pull } = log.view();
+    const known = [thread, pull?.thread ?? ""].map(parseThreadKey).find((key) => key?.surface === "github");
+    return known?.surface === "github" ? Number(known.repository) : undefined;
+  };
+  /** Whom commits name beside their author is asked of the forge, which may answer after the prompt was made. */
+  const complete = (command: Command): Command => {
+    const { identity } = pulls.get();
+    return command.do === "prompt" && identity !== null && !command.committer ? { ...command, committer: identity } : command;
+  };
+
+  const outbox = new Outbox(sql, {
+    now,
+    random: Math.random,
+    surfaceOf: (thread) => outside.surfaceOf(thread),
+    nativeOf: (thread) => threads.native(thread),
+    budgetOf: (workspace) => env.BUDGETS.getByName(workspace),
+    view: () => log.view(),
+    message: (row, view) => messageOf(row, view, links(), now()),
+    settled: core.settled,
+    log: report,
+  });
+  const link = new RunnerLink(ctx, log, {
+    gatewayOrigin: () => sandbox.get().gatewayOrigin,
+    take: core.take,
+    connected: (generation) => care.connected(generation),
+    answer: (ask) => answerRunner(ask, outside.forge(), { name: onForge(), id: repositoryId() }, report),
+    complete,
+    log: report,
+  });
+  const voice = new Voice({ log, outbox }, { sessionId, now });
+  const asking = new Asking({ log, turns, asks, link, voice }, now);
+  const conversation: Conversation = new Conversation(
+    { inbox, log, turns, asks, asking, link, threads, pulls, voice },
+    { sessionId, settings, now, connected: () => link.isConnected(), renewSandbox: () => care.renew(), endSandbox: () => care.end() },
+  );
+  const care: SandboxCare = new SandboxCare(
+    { sandbox, link, log, turns, asking, pulls, conversation },
+    {
+      sessionId,
+      settings,
+      now,
+      fetch: (input, init) => fetch(input, init),
+      store: (work) => core.store("backend's answer", work),
+      publishes: (url) => outside.forge()?.repositoryOf(url) != null,
+      again,
+      report,
+    },
+  );
+  const pullCare = new PullCare(
+    { pulls, log, threads, voice, conversation },
+    {
+      forge: () => outside.forge(),
+      repository: onForge,
+      links: () => links(),
+      now,
+      random: Math.random,
+      word: () => crypto.randomUUID().replaceAll("-", ""),
+      store: (work) => core.store("forge's answer", work),
+      again,
+      report,
+    },
+  );
+  const kin: Kin = new Kin(
+    kv,
+    { threads, voice },
+    {
+      sessionId,
+      ownIdOf: (thread) => sessionIdOf(thread, settings.SESSION_KEY ?? ""),
+      agent: core.agent,
+      pageOf: (id) => links(id).session,
+      branch: () => log.view().branch,
+      now,
+      store: (work) => core.store("kin", work),
+      again,
+      report,
+    },
+  );
+
+  return {
+    ...{ inbox, turns, log, sandbox, viewers, registry, outbox, link, conversation, care, pullCare, kin },
+    /** What remembers something beside SQLite, which may be ahead of it after a transaction was rolled back. */
+    forgetful: [log, turns, asks, sandbox, link, outbox, threads, pulls],
+    /** What time alone moves. */
+    timed: [inbox, turns, asks, outbox, care, pullCare, threads],
+  };
+}
