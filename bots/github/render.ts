@@ -12,7 +12,7 @@ import { renderStatus } from "./status.ts";
 
 /** Renders a message within GitHub's limits; nothing in it can mention anyone but the one it is for. `slug`: the name errand is called by. */
 export function renderGitHub(message: Message, slug: string): CommentContent | CheckContent {
-  if (message.kind === "note") return renderNote(message);
+  if (message.kind === "note") return renderNote(message, slug);
   if (message.kind === "overview") return renderOverview(message);
   if (message.kind === "offer") {
     const offer = message.view.offers.find((candidate) => candidate.id === message.offer);

@@ -298,6 +298,13 @@ it("answers who asks where things stand, and mentions nobody", () => {
   expect(comment({ kind: "overview", view: own, links: LINKS, now: START }).body).toContain("checks are running");
 });
 
+it("says how it is used by the name it has here, and with what a comment can say", () => {
+  const { body } = comment({ kind: "note", code: "help", text: "`repo=owner/name`", mention: null });
+  expect(body).toMatch(/`@errand fix the failing test in src\/app`.*`branch=name`/);
+  expect(body).toMatch(/`retry`.*`fix ci`.*`status`/);
+  expect(body).not.toContain("repo=");
+});
+
 it("renders a note, and what is long past", () => {
   expect(comment({ kind: "note", code: "x", text: "No <b>, @bob\n\nacme/x#1", mention: "github:1" }).body).toBe(
     "No &lt;b>, @\u2060bob\n\nacme/x#\u20601",
