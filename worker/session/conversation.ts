@@ -236,13 +236,14 @@ export class Conversation {
     // A merge that closes an issue is told twice, in either order: what counts is that it was merged.
     if (closed?.how === "closed" && how === "merged") return void log.append([{ type: "session.closed", at, how, who }]);
     if (closed !== null || log.view().id === "") return;
+    // First of all: the last messages of what is ended by it say so.
+    log.append([{ type: "session.closed", at, how, who }]);
     for (const turn of turns.queued()) this.#withdraw(turn.id, at);
     const running = turns.running();
     if (running) {
       link.command({ do: "stop", turn: running.id });
       this.end(running.id, "stopped");
     }
-    log.append([{ type: "session.closed", at, how, who }]);
     this.dropOffer();
     this.#ports.endSandbox();
   }

@@ -55,6 +55,16 @@ it.each([
   expect(await notes(id)).toEqual([]);
 });
 
+it("is closed before what is under way is ended by that, so that its last message can say so", async () => {
+  const id = await begun();
+  const view = await viewOf(id);
+  if (!view?.who) throw new Error("no session");
+  await agent(id).accept({ kind: "closed", how: "closed", deliveryId: "closed-1", thread: view.thread, who: view.who, at: Date.now() + 1 });
+  const types = (await agent(id).eventsAfter(0, 100)).map(({ event }) => event.type);
+  expect(types.indexOf("session.closed")).toBeGreaterThan(0);
+  expect(types.indexOf("turn.ended")).toBeGreaterThan(types.indexOf("session.closed"));
+});
+
 it("does not take an edit that names another repository", async () => {
   const id = await begun();
   await say(id, { kind: "prompt", contentKey: "c1", text: "second", options: {} });
