@@ -4,7 +4,7 @@
  */
 import type { RunnerEvent } from "../../protocol/events.ts";
 import type { Command } from "../../protocol/runner.ts";
-import { parseThreadKey, sessionIdOf } from "../../protocol/thread.ts";
+import { sessionIdOf } from "../../protocol/thread.ts";
 import { settingsOf } from "../settings.ts";
 import { Asking } from "./asking.ts";
 import { Asks, askTables } from "./asks.ts";
@@ -29,6 +29,7 @@ import { Threads, threadTables } from "./threads.ts";
 import { Turns, turnTables } from "./turns.ts";
 import { Viewers } from "./viewers.ts";
 import { Voice } from "./voice.ts";
+import { Workplace } from "./workplace.ts";
 
 /** The tables of all parts, in the order in which they are made. */
 export const TABLES = [inboxTables, turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables, threadTables, pullTables];
@@ -73,12 +74,6 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
     const { repository } = log.view();
     return repository === null ? null : (outside.forge()?.repositoryOf(cloneUrl(repository, settings.REPOSITORY_BASE_URL)) ?? null);
   };
-  /** The number of the session's repository, where one of its threads is there: its name may be another repository's by now. */
-  const repositoryId = (): number | undefined => {
-    const { thread, pull } = log.view();
-    const known = [thread, pull?.thread ?? ""].map(parseThreadKey).find((key) => key?.surface === "github");
-    return known?.surface === "github" ? Number(known.repository) : undefined;
-  };
   /** Whom commits name beside their author is asked of the forge, which may answer after the prompt was made. */
   const complete = (command: Command): Command => {
     const { identity } = pulls.get();
@@ -100,15 +95,22 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
     gatewayOrigin: () => sandbox.get().gatewayOrigin,
     take: core.take,
     connected: (generation) => care.connected(generation),
-    answer: (ask) => answerRunner(ask, outside.forge(), { name: onForge(), id: repositoryId() }, report),
+    answer: (ask) =>
+      answerRunner(
+        ask,
+        outside.forge(),
+        { name: onForge(), id: outside.repositoryIdOf([log.view().thread, log.view().pull?.thread ?? ""]) },
+        report,
+      ),
     complete,
     log: report,
   });
   const voice = new Voice({ log, outbox }, { sessionId, now });
   const asking = new Asking({ log, turns, asks, link, voice }, now);
+  const workplace = new Workplace({ log, turns, pulls, voice }, { sessionId, settings, renewSandbox: () => care.renew() });
   const conversation: Conversation = new Conversation(
-    { inbox, log, turns, asks, asking, link, threads, pulls, voice },
-    { sessionId, settings, now, connected: () => link.isConnected(), renewSandbox: () => care.renew(), endSandbox: () => care.end() },
+    { inbox, log, turns, asks, asking, link, threads, pulls, voice, workplace },
+    { now, connected: () => link.isConnected(), endSandbox: () => care.end() },
   );
   const care: SandboxCare = new SandboxCare(
     { sandbox, link, log, turns, asking, pulls, conversation },

@@ -2,32 +2,27 @@
  * What a request or a runner's event means for the session: which turn, ask, command and message come of it. Composes
  * the parts; everything here is synchronous and runs inside one transaction with the input it handles.
  */
-import { type AgentEvent, EVENTS_VERSION, type RunnerEvent } from "../../protocol/events.ts";
-import type { Options, Person, Request } from "../../protocol/request.ts";
-import type { Settings } from "../settings.ts";
+import type { RunnerEvent } from "../../protocol/events.ts";
+import type { Person, Request } from "../../protocol/request.ts";
 import type { Asking } from "./asking.ts";
 import type { Asks } from "./asks.ts";
-import { branchName, placeOf, unusedOptions } from "./beginning.ts";
+import { unusedOptions } from "./beginning.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Log } from "./log.ts";
 import { isOpen, type Pulls } from "./pulls.ts";
-import { isSameRepository } from "./repository.ts";
 import type { RunnerLink } from "./runner-link.ts";
 import type { Threads } from "./threads.ts";
 import { type Prompt, STOP_LIMIT_MS, TURN_LIMIT_MS, type Turns } from "./turns.ts";
-import type { Voice, Where } from "./voice.ts";
+import { type Voice, type Where, whereOf } from "./voice.ts";
+import type { PromptRequest, Workplace } from "./workplace.ts";
 
 /** Most prompts that may wait in one session. */
 export const MAX_QUEUED = 20;
 
 export type ConversationPorts = {
-  sessionId: () => string;
-  settings: Settings;
   now: () => number;
   /** The runner can be told something now. */
   connected: () => boolean;
-  /** The next turn is to get a sandbox that is started anew. */
-  renewSandbox: () => void;
   /** Nobody needs the sandbox any more. */
   endSandbox: () => void;
 };
@@ -42,16 +37,11 @@ type Parts = {
   threads: Threads;
   pulls: Pulls;
   voice: Voice;
+  workplace: Workplace;
 };
-type PromptRequest = Extract<Request, { kind: "prompt" }>;
 
 const HELP =
   "Tell me what to do, for example: `@errand fix the failing test in src/app`. Add `repo=owner/name` or `branch=name` to choose where. In this thread, reply to go on, or say `status` or `stop`.";
-
-const whereOf = (request: Request): Where => ({
-  thread: request.thread,
-  place: request.place ?? null,
-});
 
 export class Conversation {
   readonly #parts: Parts;
@@ -133,10 +123,10 @@ export class Conversation {
   }
 
   #prompt(request: PromptRequest, at: number): void {
-    const { log, turns, asks, asking } = this.#parts;
+    const { log, turns, asks, asking, workplace } = this.#parts;
     const text = request.text.trim();
     // A note may stand in the log already, of a first request that could not be handled.
-    if (log.view().id === "") this.#begin(request, at);
+    if (log.view().id === "") workplace.begin(request, at);
     if (text === "") return this.#note("help", HELP, request);
     const open = asks.open()[0];
     const running = turns.running();
@@ -147,9 +137,9 @@ export class Conversation {
       const full = `Not taken: ${MAX_QUEUED} requests are waiting in this thread already. Stop or delete one, or wait until one is done.`;
       return this.#note("queue_full", full, request);
     }
-    const elsewhere = this.#place(request.options, at);
+    const elsewhere = workplace.choose(request.options, at);
     if (elsewhere !== null) return this.#note("other_repository", elsewhere, request);
-    this.#branchAnew(request, at);
+    workplace.goOn(request, at);
     const { thread, place } = whereOf(request);
     const { who, options, contentKey, context, at: saidAt } = request;
     const turn = this.#queue({ who, text, options, contentKey, thread, place, context: context ?? null, offer: null, saidAt }, at);
@@ -169,7 +159,7 @@ export class Conversation {
   }
 
   #edit(request: Extract<Request, { kind: "edit" }>, at: number): void {
-    const { turns, log } = this.#parts;
+    const { turns, log, workplace } = this.#parts;
     const turn = turns.open().find((open) => open.contentKey === request.contentKey);
     if (!turn || turn.text === request.text) return;
     if (turn.state === "running") {
@@ -181,19 +171,19 @@ export class Conversation {
       this.#parts.inbox.forgetContent(request.contentKey);
       return this.#withdraw(turn.id, at);
     }
-    const elsewhere = this.#place(request.options, at);
+    const elsewhere = workplace.choose(request.options, at);
     if (elsewhere !== null) return this.#note("other_repository", elsewhere, request, turn.id);
     turns.replace(turn.id, request.text, request.options);
     log.append([{ type: "turn.replaced", at, turn: turn.id, text: request.text, options: request.options }]);
   }
 
   #retry(request: Extract<Request, { kind: "retry" }>, at: number): void {
-    const { log, turns } = this.#parts;
+    const { log, turns, workplace } = this.#parts;
     const last = log.view().turns.findLast((turn) => turn.state !== "withdrawn");
     if (!last) return this.#note("nothing_to_retry", "There is nothing to do again here.", request);
     if (turns.open().length > 0)
       return this.#note("still_at_work", "That is being worked on. Stop it first, or wait for its end.", request);
-    this.#branchAnew(undefined, at);
+    workplace.goOn(undefined, at);
     const { prompt: text, options } = last;
     const { thread, place } = whereOf(request);
     this.#queue(
@@ -246,75 +236,6 @@ export class Conversation {
     }
     this.dropOffer();
     this.#ports.endSandbox();
-  }
-
-  /**
-   * Where the work is to happen, when a request names a place. As long as there is no workspace, since the repository or
-   * branch named before does not exist, another one may be named. Returns why the request is not taken, or null.
-   */
-  #place({ repository, branch }: Options, at: number): string | null {
-    const { log, turns } = this.#parts;
-    const view = log.view();
-    const differs = repository !== undefined && !isSameRepository(repository, view.repository, this.#ports.settings.REPOSITORY_BASE_URL);
-    const movable = view.base === null && turns.open().length === 0;
-    if (differs && !movable) {
-      const here = view.repository === null ? "an empty repository" : `\`${view.repository}\``;
-      return `Not taken: this thread works on ${here}, and a thread has one workspace. To work on \`${repository}\`, mention me in a new thread.`;
-    }
-    if (differs) log.append([{ type: "session.repository", at, repository, base: null }]);
-    if (movable && (differs || branch !== undefined)) this.#ports.renewSandbox();
-    return null;
-  }
-
-  #begin(request: PromptRequest, at: number): void {
-    const { settings } = this.#ports;
-    const { log, pulls } = this.#parts;
-    const id = this.#ports.sessionId();
-    const defaults = { repository: settings.DEFAULT_REPOSITORY, base: settings.REPOSITORY_BASE_URL };
-    const { repository, branch, pull } = placeOf(request, id, defaults);
-    const created: AgentEvent = {
-      type: "session.created",
-      version: EVENTS_VERSION,
-      at,
-      id,
-      thread: request.thread,
-      who: request.who,
-      repository,
-      branch,
-      model: settings.MODEL_NAME ?? "no model set",
-    };
-    log.append([created]);
-    if (!pull || repository === null) return;
-    const head = pull.fork === null ? null : `refs/pull/${pull.number}/head`;
-    pulls.set({ start: { head, base: pull.base, distrusted: pull.distrusted }, look: pull.fork === null });
-    if (pull.fork !== null) {
-      const text = `\`${pull.fork}\` is a fork, where errand can't push. It works on a copy: what it changes goes to the branch \`${branch}\` of \`${repository}\`, with a pull request of its own.`;
-      return this.#note("fork", text, request);
-    }
-    const { number, url, title, base, commit } = pull;
-    const none = { additions: 0, deletions: 0, files: 0, checks: { state: "none" as const, failing: [] } };
-    const state = pull.draft ? "draft" : "open";
-    log.append([
-      {
-        type: "pull.changed",
-        at,
-        pull: { repository, number, thread: request.thread, url, title, state, branch, base, commit, ...none, own: false },
-      },
-    ]);
-  }
-
-  /** What the branch was for is merged or closed: the work goes on on a new one, or on its own again where that was not merged. */
-  #branchAnew(request: PromptRequest | undefined, at: number): void {
-    const { log, pulls, turns } = this.#parts;
-    const { pull, branch, base } = log.view();
-    if (!pull || isOpen(pull) || turns.open().length > 0) return;
-    const again = pull.own && pull.state === "closed";
-    pulls.restart(!again);
-    if (again) return void log.append([{ type: "session.branch", at, branch, base }]);
-    const what = { number: request?.about?.number ?? pull.number, title: request?.about?.title ?? pull.title };
-    const next = branchName(what, this.#ports.sessionId(), pulls.get().before);
-    log.append([{ type: "session.branch", at, branch: next, base: null }]);
-    this.#ports.renewSandbox();
   }
 
   #withdraw(turn: number, at: number): void {

@@ -31,6 +31,12 @@ export class Outside {
     return name === "github" && github.ok ? gitHubSurface(github) : undefined;
   }
 
+  /** The number of the repository on the forge that one of these threads is in: its name may be another repository's by now. */
+  repositoryIdOf(threads: readonly string[]): number | undefined {
+    const key = threads.map(parseThreadKey).find((one) => one?.surface === "github");
+    return key?.surface === "github" ? Number(key.repository) : undefined;
+  }
+
   /** The forge whose repositories errand can push to; undefined where none is set up. */
   forge(): Forge | undefined {
     if (!this.#forge) {

@@ -3,22 +3,10 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, it, vi } from "vitest";
 import type { SandboxView } from "../../protocol/backend.ts";
-import { settingsOf } from "../settings.ts";
 import { ask, connectRunner, newSession, post, type World, world } from "../testing/world.ts";
-import { Asking } from "./asking.ts";
-import { Asks, askTables } from "./asks.ts";
-import { Conversation } from "./conversation.ts";
-import { Inbox } from "./inbox.ts";
-import { Log, logTables } from "./log.ts";
-import { Outbox, outboxTables } from "./outbox.ts";
-import { Pulls, pullTables } from "./pulls.ts";
-import { linkTables, RunnerLink } from "./runner-link.ts";
-import { BOOT_LIMIT_MS, Sandbox, sandboxTables } from "./sandbox.ts";
-import { SandboxCare } from "./sandbox-care.ts";
+import { compose, TABLES } from "./composition.ts";
+import { BOOT_LIMIT_MS } from "./sandbox.ts";
 import { migrate } from "./schema.ts";
-import { Threads, threadTables } from "./threads.ts";
-import { Turns, turnTables } from "./turns.ts";
-import { Voice } from "./voice.ts";
 
 let outside: World;
 beforeEach(() => {
@@ -61,51 +49,22 @@ it("closes what a sandbox asked when that has ended, so that a reply is not take
 it("counts a lost sandbox once, though a question about it is answered later", () =>
   runInDurableObject(env.SESSIONS.getByName("late-answer"), async (_object, state) => {
     const { sql } = state.storage;
-    migrate(sql, [turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables, threadTables, pullTables]);
-    const [log, turns, asks, sandbox] = [new Log(sql), new Turns(sql), new Asks(sql), new Sandbox(sql)];
+    migrate(sql, TABLES);
     const clock = { now: 1_000_000 };
-    const now = () => clock.now;
-    const settings = settingsOf(env);
-    const link = new RunnerLink(state, log, {
-      gatewayOrigin: () => null,
-      take: () => false,
-      connected: () => undefined,
-      answer: () => Promise.resolve({ ok: false, why: "" }),
-      complete: (command) => command,
-      log: () => undefined,
-    });
-    const outbox = new Outbox(sql, {
-      now,
-      random: () => 0,
-      surfaceOf: () => undefined,
-      nativeOf: () => null,
-      budgetOf: () => ({ take: () => Promise.resolve(0), penalise: () => Promise.resolve() }),
-      view: () => log.view(),
-      message: () => undefined,
-      settled: () => undefined,
-      log: () => undefined,
-    });
-    const voice = new Voice({ log, outbox }, { sessionId: () => "s", now });
-    const asking = new Asking({ log, turns, asks, link, voice }, now);
-    const pulls = new Pulls(sql);
-    const conversation = new Conversation(
-      { inbox: new Inbox(sql), log, turns, asks, asking, link, threads: new Threads(sql), pulls, voice },
-      { sessionId: () => "s", settings, now, connected: () => false, renewSandbox: () => undefined, endSandbox: () => undefined },
-    );
     const answers: ((response: Response) => void)[] = [];
-    const care = new SandboxCare(
-      { sandbox, link, log, turns, asking, pulls, conversation },
-      {
-        sessionId: () => "s",
-        settings,
-        now,
-        fetch: () => new Promise<Response>((answer) => answers.push(answer)),
-        store: (work) => work(),
-        publishes: () => false,
-        again: () => undefined,
-        report: () => undefined,
+    vi.spyOn(globalThis, "fetch").mockImplementation(() => new Promise<Response>((answer) => answers.push(answer)));
+    const { care, sandbox, log } = compose(state, env, {
+      sessionId: () => "s",
+      now: () => clock.now,
+      agent: () => {
+        throw new Error("no other session is asked");
       },
-    );
+      take: () => false,
+      store: (_what, work) => work(),
+      again: () => undefined,
+      settled: () => undefined,
+      report: () => undefined,
+    });
     const asked = () => vi.waitFor(() => expect(answers).toHaveLength(1));
     const running: SandboxView = {
       sandboxId: "sb",

@@ -1,11 +1,14 @@
 /** What the session says in its threads: which messages are wanted, under which keys, and what is noted in the log with them. */
-import type { Person } from "../../protocol/request.ts";
+import type { Person, Request } from "../../protocol/request.ts";
 import type { TurnView } from "../../protocol/view.ts";
 import type { Log } from "./log.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Where something is said. */
 export type Where = { thread: string; place: string | null };
+
+/** Where a request is answered. */
+export const whereOf = (request: Request): Where => ({ thread: request.thread, place: request.place ?? null });
 
 export class Voice {
   readonly #log: Log;
