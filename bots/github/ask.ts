@@ -1,9 +1,10 @@
 /** A question or permission ask of the agent, open or settled. Pure. */
 import type { AskView, TurnView } from "../../protocol/view.ts";
+import { clean } from "../redact.ts";
 import type { Message } from "../surface.ts";
 import { ASKS, settlementOf } from "../words.ts";
 import { type CommentContent, comment, small } from "./content.ts";
-import { clean, code, fence, type Home, homeOf, line, mention } from "./escape.ts";
+import { code, fence, type Home, homeOf, line, mention } from "./escape.ts";
 import { boxLine } from "./marker.ts";
 
 /** The hour of a moment, in UTC: GitHub has no form for the reader's own. */

@@ -2,13 +2,13 @@
 import type { Octokit } from "@octokit/rest";
 import * as z from "zod";
 import { parseThreadKey } from "../../protocol/thread.ts";
+import { redact } from "../redact.ts";
 import type { Address, Content, Found, Outcome, Pace, Surface } from "../surface.ts";
 import { OWN_CHECK } from "./checks.ts";
 import { type GitHubAccess, gitHubApp, splitRepository } from "./client.ts";
 import { type CheckContent, type CommentContent, WAYS } from "./content.ts";
 import { sortWrite, statusOf } from "./errors.ts";
 import { keyIn, keyMark } from "./marker.ts";
-import { redact } from "./redact.ts";
 import { renderGitHub } from "./render.ts";
 
 /** How far GitHub's clock may be behind ours, in ms. */

@@ -7,9 +7,8 @@
  * span within one line), and every other backtick is escaped. Linear in the length of the text.
  */
 import type { View } from "../../protocol/view.ts";
-import { visible } from "../visible.ts";
+import { clean } from "../redact.ts";
 import { repositoryName } from "../words.ts";
-import { redact } from "./redact.ts";
 
 /** Put after a sign, it keeps the sign from being read as the start of something, and is not seen. */
 const JOIN = "\u2060";
@@ -26,9 +25,6 @@ export function homeOf(view: View): Home {
   const name = view.pull?.repository ?? (view.repository === null ? null : repositoryName(view.repository));
   return { repository: name?.toLowerCase() ?? null, hosts: ["github.com", "www.github.com", ...host] };
 }
-
-/** Text as everything here begins with it: without what is not seen, and without what has the shape of a secret. */
-export const clean = (text: string): string => redact(visible(text));
 
 const cut = (text: string, max: number): string =>
   text.length <= max

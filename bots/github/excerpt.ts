@@ -1,6 +1,7 @@
 /** The part of a check's log that tells why it failed. Pure, linear. */
+
+import { redact } from "../redact.ts";
 import { visible } from "../visible.ts";
-import { redact } from "./redact.ts";
 
 /** Bytes of UTF-8 that an excerpt has at most, and lines. */
 export const EXCERPT_BYTES = 16 * 1024;

@@ -1,6 +1,7 @@
 /** The comment at the end of a turn: the one that notifies the requester. Pure. */
 import { answerOf, type TurnView, type View } from "../../protocol/view.ts";
 import { count } from "../format.ts";
+import { clean } from "../redact.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
 import { closedWords, figuresOf, filesOf, isLatest, outcomeOf, overtaken, pullFor } from "../words.ts";
@@ -19,7 +20,7 @@ import {
   viewLink,
   waysOf,
 } from "./content.ts";
-import { clean, code, type Home, homeOf, line, link, markdown, mention } from "./escape.ts";
+import { code, type Home, homeOf, line, link, markdown, mention } from "./escape.ts";
 
 /** Files named; the others are counted. */
 const FILES_SHOWN = 20;

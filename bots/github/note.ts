@@ -1,7 +1,9 @@
 /** A short remark. Pure. */
+
+import { clean } from "../redact.ts";
 import type { Message } from "../surface.ts";
 import { type CommentContent, comment } from "./content.ts";
-import { clean, type Home, line } from "./escape.ts";
+import { type Home, line } from "./escape.ts";
 
 /** A remark belongs to no session's repository, so nothing in it refers to another one either. */
 const NOWHERE: Home = { repository: null, hosts: ["github.com", "www.github.com"] };

@@ -1,9 +1,10 @@
 /** Something errand could do next, open or settled. Pure. */
 import type { OfferView } from "../../protocol/view.ts";
+import { clean } from "../redact.ts";
 import type { Message } from "../surface.ts";
 import { offerWords, TAKE } from "../words.ts";
 import { type CommentContent, comment, small } from "./content.ts";
-import { clean, code, homeOf, line } from "./escape.ts";
+import { code, homeOf, line } from "./escape.ts";
 import { boxLine } from "./marker.ts";
 
 /** Renders an offer: while it is open with a box to take it, then with what became of it. */

@@ -1,6 +1,7 @@
 /** The living comment of a turn. It notifies nobody. Pure. */
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
 import { cost, tokens } from "../format.ts";
+import { clean } from "../redact.ts";
 import type { Message } from "../surface.ts";
 import { type Task, tasksOf } from "../tasks.ts";
 import { modelTrouble, pullFor, stepOf, titleOf, waits } from "../words.ts";
@@ -19,7 +20,7 @@ import {
   viewLink,
   waysOf,
 } from "./content.ts";
-import { clean, code, type Home, homeOf, line } from "./escape.ts";
+import { code, type Home, homeOf, line } from "./escape.ts";
 import { boxLine } from "./marker.ts";
 
 /** Most tasks in one comment: it is to be read at a glance, 25 lines with all around them. */

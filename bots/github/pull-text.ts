@@ -5,9 +5,10 @@
  */
 import type { Person } from "../../protocol/request.ts";
 import { answerOf, isOver, type TurnView, type View } from "../../protocol/view.ts";
+import { clean } from "../redact.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Links } from "../surface.ts";
-import { clean, type Home, homeOf, line, link, markdown, mention } from "./escape.ts";
+import { type Home, homeOf, line, link, markdown, mention } from "./escape.ts";
 
 /** What the text needs to know beside the view. */
 export type PullFacts = {

@@ -1,7 +1,7 @@
 /** A question or permission ask of the agent, open or settled. Pure. */
 import type { AskView, TurnView } from "../../protocol/view.ts";
+import { clean } from "../redact.ts";
 import type { Message } from "../surface.ts";
-import { visible } from "../visible.ts";
 import { ASKS, settlementOf } from "../words.ts";
 import { ACTION, blockOfAsk } from "./actions.ts";
 import {
@@ -26,7 +26,7 @@ const DETAIL = 2_800;
 
 /** The words of an ask: what it is, its detail word by word, and its choices where buttons alone would not say them. */
 function asked(ask: AskView, session: string): Block[] {
-  const detail = visible(ask.detail ?? "").trim();
+  const detail = clean(ask.detail ?? "").trim();
   const shown = detail.length > DETAIL ? `${detail.slice(0, DETAIL).replace(/\p{Cs}$/u, "")}\n…` : detail;
   const cut = detail.length > DETAIL ? [`Shown: the first ${DETAIL} of ${detail.length} characters. <${session}|Read all of it>`] : [];
   const explained = ask.choices.some((choice) => choice.description) || ask.choices.length > BUTTONS;

@@ -17,6 +17,18 @@ describe("escaping", () => {
     expect(visible(`${String.fromCharCode(27)}[1;31mred${String.fromCharCode(27)}[0m\n[a](b)`)).toBe("red\n[a](b)");
   });
 
+  it("shows no secret, wherever it would be cut", () => {
+    const secret = `ghs_${"a1B2".repeat(12)}`;
+    for (const shown of [
+      within(`x ${secret}`, 30),
+      line(`x ${secret}`, 200),
+      plain(`x ${secret}`, 20),
+      code(secret, 200),
+      markdown(`x ${secret}`),
+    ])
+      expect(shown).not.toContain("ghs_a1B2");
+  });
+
   it("makes one line and inline code", () => {
     expect(line(" a\n\n b ", 10)).toBe("a b");
     expect(plain("a <b> & c\nd", 20)).toBe("a ‹b› & c d");

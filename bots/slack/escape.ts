@@ -3,21 +3,21 @@
  * mention anyone, be a link in disguise or hide characters.
  */
 
-import { visible } from "../visible.ts";
+import { clean } from "../redact.ts";
 
 const ENTITY: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
 /** Text for any text field of Slack's: mrkdwn, plain text, titles. Slack decodes exactly these three entities. */
 export function escapeText(text: string): string {
-  return visible(text).replace(/[&<>]/g, (character) => ENTITY[character] ?? character);
+  return clean(text).replace(/[&<>]/g, (character) => ENTITY[character] ?? character);
 }
 
 /** Escaped text of at most `max` characters. What is too long ends in `…`; an entity or a character is never cut in two. */
 export function within(text: string, max: number): string {
-  const clean = visible(text);
-  if (clean.length * 5 <= max) return escapeText(clean);
+  const seen = clean(text);
+  if (seen.length * 5 <= max) return escapeText(seen);
   let out = "";
-  for (const character of clean) {
+  for (const character of seen) {
     const next = ENTITY[character] ?? character;
     if (out.length + next.length > max) return shorten(out, max);
     out += next;
@@ -37,7 +37,7 @@ function shorten(escaped: string, max: number): string {
 
 /** One line of escaped text of at most `max` characters. */
 export function line(text: string, max: number): string {
-  return within(visible(text).replace(/\s+/g, " ").trim(), max);
+  return within(clean(text).replace(/\s+/g, " ").trim(), max);
 }
 
 /**
@@ -45,9 +45,9 @@ export function line(text: string, max: number): string {
  * place to place, so angle brackets become similar signs, which are the same either way. Backticks would be seen, so they go.
  */
 export function plain(text: string, max: number): string {
-  const clean = visible(text).replace(/\s+/g, " ").trim().replaceAll("<", "‹").replaceAll(">", "›").replaceAll("`", "");
-  if (clean.length <= max) return clean;
-  return `${clean
+  const seen = clean(text).replace(/\s+/g, " ").trim().replaceAll("<", "‹").replaceAll(">", "›").replaceAll("`", "");
+  if (seen.length <= max) return seen;
+  return `${seen
     .slice(0, max - 1)
     .replace(/\p{Cs}$/u, "")
     .trimEnd()}…`;
@@ -65,7 +65,7 @@ export function code(text: string, max: number): string {
  * Slack does not decode in the address of a link.
  */
 export function markdown(text: string): string {
-  return visible(text)
+  return clean(text)
     .replace(/&(?=(?:amp|lt|gt|#\w{1,8});)/g, "&amp;")
     .replace(/<(https?:\/\/[^\s<>]{1,2000})>/g, "$1")
     .replaceAll("<", "&lt;");

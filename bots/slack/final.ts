@@ -1,9 +1,9 @@
 /** The reply at the end of a turn. Pure. */
 import { answerOf, type TurnView, type View } from "../../protocol/view.ts";
 import { count } from "../format.ts";
+import { clean } from "../redact.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
-import { visible } from "../visible.ts";
 import { closedWords, figuresOf, filesOf, isLatest, outcomeOf, overtaken, pullFor } from "../words.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section } from "./blocks.ts";
 import { code, line, markdown, within } from "./escape.ts";
@@ -44,7 +44,7 @@ const about = (turn: TurnView, view: View): Block[] => (overtaken(view, turn) ? 
 export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: TurnView): SlackContent {
   const { view, links } = message;
   const { head, body } = outcome(turn);
-  const answer = turn.state === "withdrawn" ? "" : visible(answerOf(turn)).trim();
+  const answer = turn.state === "withdrawn" ? "" : clean(answerOf(turn)).trim();
   const silent = answer === "" && turn.state === "done" ? [section("The agent ended without a closing message.")] : [];
   const lead = `${address(turn.who)} ${head}`;
   const closed = isLatest(view, turn) ? closedWords(view) : null;

@@ -1,9 +1,9 @@
 /** The living message of a turn. Pure. */
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
+import { clean } from "../redact.ts";
 import { tailOfMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
 import { tasksOf } from "../tasks.ts";
-import { visible } from "../visible.ts";
 import { modelTrouble, pullFor, stepOf, titleOf, waits } from "../words.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section, type TaskCard } from "./blocks.ts";
 import { line, markdown, plain } from "./escape.ts";
@@ -17,7 +17,7 @@ const TAIL = 600;
 /** What is being written now, as far as it has not ended in a step or an answer. */
 function writing(turn: TurnView): Block[] {
   if (isOver(turn.state)) return [];
-  const text = visible(turn.parts.findLast((part) => part.text.trim() !== "")?.text ?? "");
+  const text = clean(turn.parts.findLast((part) => part.text.trim() !== "")?.text ?? "");
   return text.trim() === "" ? [] : [{ type: "markdown", text: markdown(tailOfMarkdown(text, TAIL)) }];
 }
 

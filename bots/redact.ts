@@ -4,6 +4,8 @@
  * repetition has a bound.
  */
 
+import { visible } from "./visible.ts";
+
 const HIDDEN = "[redacted]";
 /** Values shorter than this are words as well: hiding each of them would make text unreadable, and tell the value. */
 const SHORTEST = 8;
@@ -44,3 +46,6 @@ export function redact(text: string, values: readonly string[] = []): string {
     out = out.replace(shape, (_all, label: unknown) => (typeof label === "string" ? `${label}${HIDDEN}` : HIDDEN));
   return out;
 }
+
+/** Text as every surface begins with it: without what is not seen, and without what has the shape of a secret. */
+export const clean = (text: string): string => redact(visible(text));
