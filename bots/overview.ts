@@ -39,6 +39,6 @@ const headOf = (view: View, turn: TurnView, now: number): string =>
 
 function idle(view: View, last: TurnView | null, now: number): string {
   const closed = closedWords(view);
-  const before = last === null ? "" : ` Last: ${titleOf(view, last, now)}.`;
+  const before = last === null ? "" : ` Last: ${titleOf(view, last, now)}`;
   return `${closed ?? "Nothing runs."}${before}`;
 }

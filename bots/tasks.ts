@@ -14,7 +14,8 @@ const task = (id: string, title: string, status: TaskStatus): Task => ({ id, tit
 
 /** All tasks of a turn's living message, about `most` of them: older done ones fold into one, later ones into another. Nothing of a turn that is over spins. */
 export function tasksOf(view: View, turn: TurnView, most: number): Task[] {
-  if (turn.state === "queued") return [];
+  // Neither has begun: how the workspace was prepared is another turn's.
+  if (turn.state === "queued" || turn.state === "withdrawn") return [];
   const tasks = [...preparation(view, turn)];
   if (turn.plan.length > 0) tasks.push(...planTasks(turn, most - tasks.length));
   else tasks.push(...stepTasks(view, turn));

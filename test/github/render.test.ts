@@ -291,7 +291,7 @@ it("answers who asks where things stand, and mentions nobody", () => {
   ]);
   // The ways into a sandbox are in the living comment.
   expect(busy.ways).toBe("");
-  expect(overview(done).body.split("\n")[0]).toBe("**✅ Nothing runs. Last: Worked for 2m 09s · 2 steps.**, asked by alice");
+  expect(overview(done).body.split("\n")[0]).toBe("**✅ Nothing runs. Last: Worked for 2m 09s · 2 steps**, asked by alice");
   expect(overview([...working, ...asking]).body).toContain("**🟡 Waiting for an answer of alice**");
   // In the pull request's own conversation its checks are told all the same.
   const own = { ...gitHubView(...working, ...pulled()), thread: "github:1296269:124" };

@@ -306,7 +306,7 @@ it("answers who asks where things stand, and mentions nobody", () => {
   expect(shown(busy)).toContain("`errand/87-fix-the-flaky-retry-3fa9`");
   expect(shown(busy)).toContain("<https://errand.example/s/abc|The session page>");
   expect(shown(busy)).not.toContain("<@");
-  expect(title(overview([...first, ...planned, ...finished]))).toContain("*Nothing runs. Last: Worked for 2m 09s · 2 steps.*");
+  expect(title(overview([...first, ...planned, ...finished]))).toContain("*Nothing runs. Last: Worked for 2m 09s · 2 steps*");
   expect(title(overview([...first, ...planned, ...finished, { type: "session.closed", how: "merged", who: null }]))).toContain(
     "*The pull request was merged, so this session has ended. Last: Worked for 2m 09s · 2 steps.*",
   );
@@ -339,6 +339,11 @@ describe("what a forge adds", () => {
     expect(shown(final([...later]))).toContain(`${name}"`);
     const withdrawn: Story = [...done, 200, second(), { type: "turn.withdrawn", turn: 2 }];
     expect(shown(final([...withdrawn]))).toContain("· draft · +32");
+  });
+
+  it("says nothing of how a workspace was prepared for a request that was withdrawn", () => {
+    const withdrawn: Story = [...done, 200, second(), { type: "sandbox.wanted", generation: 2 }, 201, { type: "turn.withdrawn", turn: 2 }];
+    expect(shown(progress(withdrawn, 300, 2))).not.toContain("workspace");
   });
 
   it("does not tell of it in the reply to a question asked before", () => {
