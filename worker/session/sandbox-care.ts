@@ -265,13 +265,16 @@ export class SandboxCare {
       });
     else {
       asking.close(running.id, "The sandbox ended.");
+      const begun = log.view().turns.find((turn) => turn.id === running.id)?.acceptedAt !== null;
       log.append([
         {
           type: "turn.notice",
           at: now,
           turn: running.id,
           code: "sandbox_replaced",
-          message: "The sandbox ended unexpectedly and is being started again; the turn goes on.",
+          message: begun
+            ? "The sandbox ended unexpectedly and is being started again; the turn goes on."
+            : "The sandbox was gone and is being started again.",
         },
       ]);
     }
