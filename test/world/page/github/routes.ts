@@ -159,7 +159,10 @@ export function addGitHub(app: Hono, github: GitHubOffer): () => void {
     c.header("content-security-policy", contentPolicy(nonce));
     const repository = place && place.page !== "home" ? place.repository : null;
     const path = url.pathname + url.search;
-    return c.html(githubDocument({ ...made, nonce, people: github.users, me, path, repository, live: place !== null }).text, made.status);
+    return c.html(
+      githubDocument({ ...made, nonce, people: github.users, me, path, repository, live: place !== undefined }).text,
+      made.status,
+    );
   };
   app.get("/github", show);
   // Texts link the people they name; the people here have no page of their own.
