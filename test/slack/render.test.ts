@@ -308,7 +308,7 @@ it("answers who asks where things stand, and mentions nobody", () => {
   expect(shown(busy)).not.toContain("<@");
   expect(title(overview([...first, ...planned, ...finished]))).toContain("*Nothing runs. Last: Worked for 2m 09s · 2 steps*");
   expect(title(overview([...first, ...planned, ...finished, { type: "session.closed", how: "merged", who: null }]))).toContain(
-    "*The pull request was merged, so this session has ended. Last: Worked for 2m 09s · 2 steps.*",
+    "*The pull request was merged, so this session has ended. Last: Worked for 2m 09s · 2 steps*",
   );
 });
 
