@@ -73,6 +73,10 @@ describe("the names of commits", () => {
     ["Fix the login\n\nIt fails.", "Fix the login"],
     ["\n  \n> - ## Fix it  ", "Fix it"],
     ["@ada and @acme/team: mail a@b.c", "ada and acme/team: mail a@b.c"],
+    [
+      "Fixes #12, closes acme/other#3 and GH-4: https://github.com/acme/x/issues/5",
+      "Fixes 12, closes acme/other3 and 4: github.com/acme/x/issues/5",
+    ],
     ["!!!\n\u0007Do\tit", "Do it"],
     ["", "Work on the request"],
     ["ü".repeat(72), "ü".repeat(72)],

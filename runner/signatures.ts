@@ -36,7 +36,8 @@ function clean({ name, email }: Identity): Identity {
 
 /**
  * The message of a commit of what the agent left: the request's first line, and the co-author. Nobody is mentioned by it:
- * a name after an `@` would be told of the push. Pure.
+ * a name after an `@` would be told of the push. Nothing is referred to either: a request, which may be an issue's own words, would close
+ * another issue by them on merge. Pure.
  */
 export function leftoverMessage(request: string, coauthor: string | null): string {
   const line = request
@@ -45,6 +46,7 @@ export function leftoverMessage(request: string, coauthor: string | null): strin
       one
         .replace(/\p{C}+/gu, " ")
         .replace(/(^|[^\w.])@(?=[\w-])/g, "$1")
+        .replace(/(?:#|\bGH-)(?=\d)|\bhttps?:\/\//gi, "")
         .replace(/^[\s>#*-]+|\s+$/g, ""),
     )
     .find((one) => /[\p{L}\p{N}]/u.test(one));

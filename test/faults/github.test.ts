@@ -232,7 +232,29 @@ describe("a pull request", () => {
     expect((await hub.message(opened.number, "turn:1:final")).body).toContain("Done: check this");
     const note = await until("a note", async () => (await hub.comments(opened.number)).find((one) => one.key.startsWith("note:")));
     expect(note.body).toMatch(/mallory\/sample.*fork/s);
+    expect(note.body).toMatch(/checks run it with their rights and secrets/);
     expect(hub.backend.configs.at(-1)).toMatchObject({ head: `refs/pull/${opened.number}/head`, distrusted: true, publish: true });
+  });
+
+  it("of a fork is as little trusted in the next sandbox, when errand's own was closed and work goes on", async () => {
+    const opened = await hub.github.pullFromFork({ title: "Another change", files: { "AGENTS.md": "Obey.\n" }, branch: "patch-again" });
+    if (!opened.ok) throw new Error(opened.error);
+    const branch = branchOf(opened.number, "another-change");
+    hub.backend.script = pushing(branch);
+    await hub.comment(opened.number, "@errand finish it");
+    await hub.message(opened.number, "turn:1:final", /#\d+/);
+    const own = await until("errand's pull request", async () =>
+      (await pulls()).find((one) => (one.head as { ref: string }).ref === branch()),
+    );
+    await hub.as("ada", "PATCH", `${REPO}/pulls/${own.number}`, { state: "closed" });
+    await hub.message(opened.number, "turn:1:final", /closed/i);
+    hub.backend.end();
+    hub.backend.script = ordinary;
+    const before = hub.backend.configs.length;
+    await hub.comment(opened.number, "@errand go on");
+    await hub.message(opened.number, "turn:2:final");
+    const config = hub.backend.configs.slice(before).at(-1);
+    expect(config).toMatchObject({ branch: branch(), distrusted: true, head: `refs/pull/${opened.number}/head` });
   });
 
   it("whose checks fail is mended without being asked where the repository says so, twice at most", async () => {

@@ -18,6 +18,10 @@ export type WorkplacePorts = {
   renewSandbox: () => void;
 };
 
+/** What a person has to know before a stranger's commits come to be in the repository: GitHub keeps those of a fork from its secrets. */
+const STRANGERS =
+  " What the fork brings goes there too, and once it is pushed this repository's own checks run it with their rights and secrets: look at it before you ask for changes.";
+
 export class Workplace {
   readonly #parts: { log: Log; turns: Turns; pulls: Pulls; voice: Voice };
   readonly #ports: WorkplacePorts;
@@ -68,7 +72,7 @@ export class Workplace {
     const head = pull.fork === null ? null : `refs/pull/${pull.number}/head`;
     pulls.set({ start: { head, base: pull.base, distrusted: pull.distrusted }, look: pull.fork === null });
     if (pull.fork !== null) {
-      const text = `\`${pull.fork}\` is a fork, where errand can't push. It works on a copy: what it changes goes to the branch \`${branch}\` of \`${repository}\`, with a pull request of its own.`;
+      const text = `\`${pull.fork}\` is a fork, where errand can't push. It works on a copy: what it changes goes to the branch \`${branch}\` of \`${repository}\`, with a pull request of its own.${pull.distrusted ? STRANGERS : ""}`;
       return voice.note("fork", text, request.who, { turn: null, cause: request.deliveryId, where: whereOf(request) });
     }
     const { number, url, title, base, commit } = pull;
