@@ -330,7 +330,7 @@ function resume(turn: TurnView): void {
 }
 
 function applyToTurn(turn: TurnView, event: SessionEvent): void {
-  if (event.type !== "turn.notice") turn.activeAt = event.at;
+  if (event.type !== "turn.notice" && event.type !== "note") turn.activeAt = event.at;
   switch (event.type) {
     case "turn.replaced":
       turn.prompt = event.text;

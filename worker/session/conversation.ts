@@ -186,10 +186,9 @@ export class Conversation {
     workplace.goOn(undefined, at);
     const { prompt: text, options } = last;
     const { thread, place } = whereOf(request);
-    this.#queue(
-      { who: request.who, text, options, contentKey: `retry:${request.deliveryId}`, thread, place, context: null, offer: null, saidAt: 0 },
-      at,
-    );
+    const contentKey = `retry:${request.deliveryId}`;
+    const context = turns.lastContext();
+    this.#queue({ who: request.who, text, options, contentKey, thread, place, context, offer: null, saidAt: 0 }, at);
   }
 
   /** Begins the turn that an offer stands for. Returns false where there is no such offer. */
@@ -240,7 +239,7 @@ export class Conversation {
 
   #withdraw(turn: number, at: number): void {
     const { turns, log, voice } = this.#parts;
-    turns.end(turn);
+    turns.end(turn, false);
     log.append([{ type: "turn.withdrawn", at, turn }]);
     voice.settle(turn);
   }
@@ -329,7 +328,7 @@ export class Conversation {
   /** A turn is over: its messages get their last content, and the outcome its one reply. */
   #over(id: number): void {
     const { turns, asking, link, voice, log } = this.#parts;
-    if (!turns.end(id)) return;
+    if (!turns.end(id, true)) return;
     for (const { ask } of asking.of(id)) asking.shut(ask.id);
     link.drop(id);
     voice.settle(id);

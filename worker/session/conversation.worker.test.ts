@@ -3,7 +3,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Options, Request } from "../../protocol/request.ts";
-import { connectRunner, newSession, type World, world } from "../testing/world.ts";
+import { connectRunner, newSession, post, type World, world } from "../testing/world.ts";
+import { MAX_QUEUED } from "./conversation.ts";
 
 let outside: World;
 beforeEach(() => {
@@ -115,4 +116,70 @@ describe("who asks where things stand", () => {
     expect(await agent(id).accept(status("s1"))).toMatchObject({ status: "ignored" });
     expect(await agent(id).snapshot()).toBeNull();
   });
+});
+
+describe("what can't be done is said, and changes nothing", () => {
+  const first = (thread: string) => `${thread}:first`;
+  const base = async (id: string) => {
+    const view = await viewOf(id);
+    if (!view?.who) throw new Error("no session");
+    said += 1;
+    return { deliveryId: `said-${said}`, thread: view.thread, who: view.who, at: Date.now() + 1_000 };
+  };
+  type Case = [string, (given: Awaited<ReturnType<typeof base>>) => Request, RegExp];
+  const running: Case[] = [
+    ["a retry of what runs", (given) => ({ kind: "retry", ...given }), /^That is being worked on\./],
+    ["taking what was not offered", (given) => ({ kind: "take", ...given }), /^There is nothing to take up/],
+    ["an answer to nothing", (given) => ({ kind: "answer", ...given, ask: "none", text: "yes" }), /^That was settled already\.$/],
+    [
+      "an edit of what runs",
+      (given) => ({ kind: "edit", ...given, contentKey: first(given.thread), text: "something else", options: {} }),
+      /^That request is being worked on already, as it was\./,
+    ],
+  ];
+  it.each(running)("%s", async (_name, make, expected) => {
+    const id = await begun();
+    const before = (await viewOf(id))?.turns;
+    await agent(id).accept(make(await base(id)));
+    expect(await notes(id)).toEqual([expect.stringMatching(expected)]);
+    expect((await viewOf(id))?.turns).toEqual(before);
+  });
+
+  it("a stop where nothing runs, a retry where nothing ever did", async () => {
+    const answer = await post("/api/sessions", {});
+    const { id } = (await answer.json()) as { id: string };
+    await agent(id).accept({ kind: "stop", ...(await base(id)) });
+    await agent(id).accept({ kind: "retry", ...(await base(id)) });
+    expect((await notes(id)).slice(1)).toEqual(["Nothing is running here.", "There is nothing to do again here."]);
+    expect((await viewOf(id))?.turns).toEqual([]);
+  });
+
+  it("one request too many, with the number that may wait", async () => {
+    const id = await begun();
+    for (let count = 1; count <= MAX_QUEUED + 1; count += 1)
+      await say(id, { kind: "prompt", contentKey: `c${count}`, text: `${count}`, options: {} });
+    expect(await notes(id)).toEqual([expect.stringMatching(/^Not taken: 20 requests are waiting/)]);
+  });
+});
+
+it("does the last turn's work once more with all that stood around it, and not what was withdrawn since", async () => {
+  const id = "e".repeat(26);
+  const base = { thread: "slack:T1:C1:1700000000.000200", who: { id: "slack:T1:U1" }, at: 1, options: {}, joins: false };
+  const prompt = (n: number, text: string, context?: string): Request => ({
+    ...{ kind: "prompt", ...base, deliveryId: `p${n}`, contentKey: `p${n}`, text },
+    ...(context === undefined ? {} : { context }),
+  });
+  await agent(id).accept(prompt(1, "an earlier one", "around the earlier one"));
+  const runner = await connectRunner(outside, id);
+  await agent(id).accept(prompt(2, "why is this here?", "the line that is meant"));
+  await agent(id).accept(prompt(3, "never mind"));
+  await agent(id).accept({ kind: "withdraw", ...base, deliveryId: "w3", contentKey: "p3" });
+  for (const turn of [1, 2]) {
+    await vi.waitFor(() => expect(runner.commands).toHaveLength(turn));
+    runner.say({ type: "turn.accepted", turn }, { type: "turn.finished", turn, outcome: "done" });
+  }
+  await vi.waitFor(async () => expect((await viewOf(id))?.turns[1]?.state).toBe("done"));
+  await agent(id).accept({ kind: "retry", ...base, deliveryId: "r1" });
+  await vi.waitFor(() => expect(runner.commands).toHaveLength(3));
+  expect(runner.commands[2]).toMatchObject({ do: "prompt", turn: 4, text: "why is this here?", context: "the line that is meant" });
 });

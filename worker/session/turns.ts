@@ -99,13 +99,22 @@ export class Turns {
     this.#sql.exec("UPDATE turns SET stop_at = ? WHERE id = ?", stopAt, id);
   }
 
-  /** Ends a turn. Returns false if it was over already: then nothing more is to be done about it. */
-  end(id: number): boolean {
+  /** Ends a turn. `begun`: it was not taken back before. Returns false if it was over already: then nothing more is to be done about it. */
+  end(id: number, begun: boolean): boolean {
     if (!this.#find(id)) return false;
     this.#open = this.open().filter((turn) => turn.id !== id);
-    // What was said is in the log; the row stays, short, so that its number is never used again.
-    this.#sql.exec("UPDATE turns SET state = 'over', body = '{}' WHERE id = ?", id);
+    // What was said is in the log; rows stay, short, so that no number is used again. What is in no log is kept of the last one, for a retry.
+    if (begun) this.#sql.exec("UPDATE turns SET body = '{}' WHERE state = 'over' AND body <> '{}'");
+    this.#sql.exec("UPDATE turns SET state = 'over', body = iif(?, body, '{}') WHERE id = ?", begun ? 1 : 0, id);
     return true;
+  }
+
+  /** What stood around the prompt of the last turn that is over, for the agent. */
+  lastContext(): string | null {
+    const [last] = this.#sql
+      .exec<{ body: string }>("SELECT body FROM turns WHERE state = 'over' AND body <> '{}' ORDER BY id DESC LIMIT 1")
+      .toArray();
+    return last === undefined ? null : ((JSON.parse(last.body) as Partial<Prompt>).context ?? null);
   }
 
   #find(id: number): Turn | undefined {
