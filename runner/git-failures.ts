@@ -38,7 +38,7 @@ export function cloneFailure(text: string, repository: string): Failure {
     return {
       code: "repository_not_found",
       message: `${cut(placeOf(repository), 200)} does not exist, or errand may not read it.`,
-      action: "Check the name, and that errand was given access to it. Then reply, with `repo=owner/name` where another one is meant.",
+      action: "Check the name, and that errand was given access to it. Then ask again, with `repo=owner/name` where another one is meant.",
     };
   }
   if (UNREACHABLE.test(text)) {
@@ -107,34 +107,34 @@ export function pushFailure(text: string, branch: string): Failure {
     return {
       code: "push_denied",
       message: cut(`errand may not push to ${to}: ${refusal} ${kept}`),
-      action: "Check that errand was given write access to the repository, then send a reply to try again.",
+      action: "Check that errand was given write access to the repository, then ask again.",
     };
   }
   if (/\[remote rejected\]|pre-receive hook declined|hook declined/i.test(text)) {
     return {
       code: "push_refused",
       message: cut(`The git host refused the push to ${to}${host === "" ? `: ${lastLine(text)}` : `: ${host}`} ${kept}`),
-      action: "Mend what it says, then send a reply to try again.",
+      action: "Mend what it says, then ask again.",
     };
   }
   if (refusal === null && NO_RIGHT.test(text)) {
     return {
       code: "push_denied",
       message: `errand may not push to ${to}, or the repository is gone. ${kept}`,
-      action: "Check that errand was given write access to the repository, then send a reply to try again.",
+      action: "Check that errand was given write access to the repository, then ask again.",
     };
   }
   if (UNREACHABLE.test(text)) {
     return {
       code: "push_unreachable",
       message: cut(`The git host did not answer to the push to ${to}: ${refusal ?? lastLine(text)}. ${kept}`),
-      action: "Send a reply in a few minutes to try again.",
+      action: "Ask again in a few minutes.",
     };
   }
   return {
     code: "push_failed",
     message: cut(`The push to ${to} failed: ${lastLine(text)} ${kept}`),
-    action: "Send a reply to try again.",
+    action: "Ask again.",
   };
 }
 

@@ -204,7 +204,7 @@ async function switchBranch(wish: WorkspaceWish, folder: string): Promise<Failur
     return {
       code: "base_not_found",
       message: `The repository has no branch, tag or commit named ${wish.base.slice(0, 200)}.`,
-      action: "Reply with `branch=` and one that exists, or in a new thread without it to start from the default branch.",
+      action: "Ask again with `branch=` and one that exists, or in a new thread without it to start from the default branch.",
     };
   }
   // Without tracking: a plain `git push` of the agent must not go to the branch it began at.

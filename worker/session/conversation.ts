@@ -163,7 +163,7 @@ export class Conversation {
     const turn = turns.open().find((open) => open.contentKey === request.contentKey);
     if (!turn || turn.text === request.text) return;
     if (turn.state === "running") {
-      const late = "That request is being worked on already, as it was. Reply with the correction, or stop it first.";
+      const late = "That request is being worked on already, as it was. Ask for the correction, or stop it first.";
       return this.#note("edit_too_late", late, request, turn.id);
     }
     if (request.text.trim() === "") {
@@ -273,7 +273,7 @@ export class Conversation {
       this.end(running.id, "failed", {
         code: "turn_limit",
         message: `Stopped after ${hours} hours, the most a turn may take.`,
-        action: "Reply to go on from here.",
+        action: "Ask again to go on from here.",
       });
     }
     const next = turns.running() ? undefined : turns.queued()[0];

@@ -261,7 +261,7 @@ export class SandboxCare {
       conversation.end(running.id, "failed", {
         code: failure.code,
         message: `The sandbox could not be started. ${failure.message}`,
-        action: "Reply to try again.",
+        action: "Ask again to try once more.",
       });
     else {
       asking.close(running.id, "The sandbox ended.");
