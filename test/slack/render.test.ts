@@ -342,7 +342,8 @@ describe("what a forge adds", () => {
   });
 
   it("says nothing of how a workspace was prepared for a request that was withdrawn", () => {
-    const withdrawn: Story = [...done, 200, second(), { type: "sandbox.wanted", generation: 2 }, 201, { type: "turn.withdrawn", turn: 2 }];
+    const wanted = { type: "sandbox.wanted", generation: 2, why: "a turn" } as const;
+    const withdrawn: Story = [...done, 200, second(), wanted, 201, { type: "turn.withdrawn", turn: 2 }];
     expect(shown(progress(withdrawn, 300, 2))).not.toContain("workspace");
   });
 
