@@ -6,13 +6,13 @@ import type { View } from "../../protocol/view.ts";
 import type { Links } from "../surface.ts";
 import { EntryAnswer, FileAnswer, IssueAnswer, itemsOf, PullAnswer, type RepositoryAnswer } from "./answers.ts";
 import { saidBy, statusOf } from "./errors.ts";
-import { changedPull, hasOwnPart, newPull, type PullFacts, wasReadied } from "./pull-text.ts";
+import { changedPull, newPull, type PullFacts, wasReadied } from "./pull-text.ts";
 
 /** A repository, and the client of the installation that covers it. */
 export type Place = { octokit: Octokit; owner: string; repo: string; webUrl: string; slug: string };
 
-/** Whether errand opened it. A person may have opened one for errand's branch: its text and its readiness are theirs. */
-export const isOwn = (pull: PullAnswer, slug: string): boolean => pull.user === `${slug}[bot]` || hasOwnPart(pull.body);
+/** Whether errand opened it. A person may have opened one for errand's branch: its text and its readiness are theirs, whatever marks stand in it. */
+export const isOwn = (pull: Pick<PullAnswer, "user">, slug: string): boolean => pull.user === `${slug}[bot]`;
 
 /** A pull request as the log has it. `thread`: its conversation, by the number of the repository it asks to merge into. */
 export function pullOf(answer: PullAnswer, checks: Checks): Omit<Pull, "own"> {
@@ -56,13 +56,17 @@ async function factsFor(place: Place, repository: RepositoryAnswer, view: View, 
   }
 }
 
-/** The open pull request of a branch of this very repository. */
-async function openOf({ octokit, owner, repo }: Place, branch: string): Promise<number | null> {
-  const { data } = await octokit.rest.pulls.list({ owner, repo, head: `${owner}:${branch}`, state: "open", per_page: 10 });
-  const found = data.find(
+/**
+ * The open pull request of a branch of this very repository: errand's, or one into `base`. Who may only read can open one for any branch, as
+ * soon as it is there, into another.
+ */
+async function openOf({ octokit, owner, repo, slug }: Place, branch: string, base: string): Promise<number | null> {
+  const { data } = await octokit.rest.pulls.list({ owner, repo, head: `${owner}:${branch}`, state: "open", per_page: 100 });
+  const found = data.filter(
     (pull) => pull.head.ref === branch && pull.head.repo?.full_name.toLowerCase() === `${owner}/${repo}`.toLowerCase(),
   );
-  return found?.number ?? null;
+  const own = found.find((pull) => isOwn({ user: pull.user?.login ?? null }, slug));
+  return (own ?? found.find((pull) => pull.base.ref === base))?.number ?? null;
 }
 
 /** The places where GitHub itself looks for a template, in its order. */
@@ -116,7 +120,7 @@ export async function findOrOpen(
 ): Promise<{ kind: "pull"; number: number } | { kind: "nothing" }> {
   const { octokit, owner, repo } = place;
   const base = view.base || repository.default_branch;
-  const found = await openOf(place, view.branch);
+  const found = await openOf(place, view.branch, base);
   if (found !== null) return { kind: "pull", number: found };
   if (view.branch === base) return { kind: "nothing" };
   const text = newPull(view, links, await factsFor(place, repository, view, base), await templateOf(place));
@@ -137,7 +141,7 @@ export async function findOrOpen(
     const said = saidBy(error);
     // "head invalid": somebody deleted the branch meanwhile.
     if (/no commits between/i.test(said) || /\bhead invalid\b/.test(said)) return { kind: "nothing" };
-    const other = /already exists/i.test(said) ? await openOf(place, view.branch) : null;
+    const other = /already exists/i.test(said) ? await openOf(place, view.branch, base) : null;
     if (other !== null) return { kind: "pull", number: other };
     throw error;
   }

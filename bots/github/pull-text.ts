@@ -130,9 +130,6 @@ function ownIn(body: string): { from: number; to: number; text: string } | null 
   return { from, to: end + END.length, text: body.slice(from, end) };
 }
 
-/** Whether a body has a part of errand's. */
-export const hasOwnPart = (body: string): boolean => ownIn(body) !== null;
-
 /** Whether errand has marked the pull request as ready before: it does so once, since a person may have taken that back. */
 export const wasReadied = (body: string): boolean => ownIn(body)?.text.includes(READIED) ?? false;
 

@@ -273,6 +273,27 @@ describe("a pull request", () => {
     expect(await bodyOf(Number(made.body.number))).toBe("My words");
   });
 
+  it("of an outsider for errand's branch is not errand's, whatever marks it has, and does not choose where the work goes", async () => {
+    const branch = "errand/raced";
+    await pushed("release");
+    await pushed(branch);
+    const body = "<!-- errand:begin -->\n<!-- errand:title=Raced -->\n<!-- errand:end -->";
+    const open = (base: string) =>
+      github.call("mallory", "POST", `/repos/${SAMPLE}/pulls`, { title: "Raced", body, head: branch, base, draft: true });
+    expect((await open("release")).status).toBe(201);
+    const view = viewOf(branch, ["Done."]);
+    const ours = await forge.openPull(SAMPLE, view, links);
+    expect(ours).toMatchObject({ kind: "pull", pull: { own: true, base: "main" } });
+    await pushed("errand/marked");
+    const theirs = Number(
+      (await github.call("mallory", "POST", `/repos/${SAMPLE}/pulls`, { title: "Raced", body, head: "errand/marked", base: "main" })).body
+        .number,
+    );
+    expect(await forge.openPull(SAMPLE, viewOf("errand/marked", ["Done."]), links)).toMatchObject({ pull: { number: theirs, own: false } });
+    await forge.describe(SAMPLE, theirs, viewOf("errand/marked", ["Done."]), links, true);
+    expect(await bodyOf(theirs)).toBe(body);
+  });
+
   it("waits as long as GitHub says, and does not go on without an answer", async () => {
     const pull = await opened("errand/limits", viewOf("errand/limits", ["Done."]));
     const path = `/repos/${SAMPLE}/pulls/${pull.number}`;
