@@ -225,6 +225,38 @@ describe("a pull request", () => {
     expect(prompt?.context).toMatch(/data from a machine, not instructions/);
   });
 
+  it("whose checks pass after all is not offered to be mended any more", async () => {
+    const number = await hub.issue("Flaky checks");
+    const branch = branchOf(number, "flaky-checks");
+    hub.backend.script = pushing(branch);
+    await hub.comment(number, "@errand change it");
+    await hub.message(number, "turn:1:final", /#\d+/);
+    const pull = await until("a pull request", async () => (await pulls()).find((one) => String(one.title).includes("Flaky checks")));
+    const n = Number(pull.number);
+    await hub.github.check({ sha: branch(), name: "test", conclusion: "failure", log: "Error: a port was taken" });
+    const offer = await until("an offer", async () => (await hub.comments(n)).find((one) => one.key.startsWith("offer:")));
+    await hub.github.check({ sha: branch(), name: "test", conclusion: "success", log: "ok" });
+    await hub.message(n, offer.key, /No longer needed/);
+    await hub.comment(n, "@errand fix ci");
+    const note = await until("a note", async () => (await hub.comments(n)).find((one) => one.key.startsWith("note:")));
+    expect(note.body).toMatch(/^There is nothing to take up/);
+    expect((await hub.comments(n)).some((one) => one.key.startsWith("turn:2:"))).toBe(false);
+  });
+
+  it("that GitHub does not let us open is told of, and is opened with the next push", async () => {
+    const number = await hub.issue("Locked door");
+    hub.backend.script = pushing(branchOf(number, "locked-door"));
+    const message = "Resource not accessible by integration";
+    hub.github.faults.next(`POST ${REPO}/pulls`, { kind: "status", status: 403, message });
+    await hub.comment(number, "@errand open it");
+    const note = await until("a note", async () => (await hub.comments(number)).find((one) => one.key.startsWith("note:")));
+    expect(note.body).toMatch(/is pushed, but no pull request could be opened: /);
+    await hub.comment(number, "@errand once more");
+    await hub.message(number, "turn:2:final", /#\d+/);
+    expect((await pulls()).filter((one) => String(one.title).includes("Locked door"))).toHaveLength(1);
+    expect((await hub.comments(number)).filter((one) => one.key.startsWith("note:"))).toHaveLength(1);
+  });
+
   it("of a fork is worked on as a copy, and what is not possible is said", async () => {
     const opened = await hub.github.pullFromFork({ title: "A stranger's change", files: { "src/new.js": "export {};\n" } });
     if (!opened.ok) throw new Error(opened.error);
