@@ -4,6 +4,7 @@
  */
 import type { Unsettled } from "../forge.ts";
 import type { Outcome } from "../surface.ts";
+import { unreachedBy } from "../unreached.ts";
 import { WrongKey } from "./key.ts";
 
 /** A failed write or look. */
@@ -27,25 +28,6 @@ const PAUSE = 5_000;
 const LONGEST_PAUSE = 65 * 60_000;
 
 const LIMITED = /rate limit|abuse detection|submitted too quickly/i;
-
-/** Connection errors after which nothing can have reached GitHub: no address, nobody there, no handshake. Names are Node's. */
-const NOT_CONNECTED = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "CERT_HAS_EXPIRED",
-]);
-
-function codesOf(error: unknown, depth = 0): string[] {
-  if (!(error instanceof Error) || depth > 4) return [];
-  const own = "code" in error && typeof error.code === "string" ? [error.code] : [];
-  const inner = error instanceof AggregateError ? error.errors.flatMap((one) => codesOf(one, depth + 1)) : [];
-  return [...own, ...inner, ...codesOf(error.cause, depth + 1)];
-}
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 const inObject = (value: unknown, key: string): unknown => (isObject(value) && key in value ? Reflect.get(value, key) : undefined);
@@ -108,9 +90,8 @@ function troubleOf(error: unknown, now: number): Trouble {
     return { kind: "answered", status, message, needed: header(answer, "x-accepted-github-permissions") };
   }
   if (!(error instanceof Error)) return { kind: "odd", why: "an unknown error" };
-  const codes = codesOf(error);
-  if (codes.length > 0 && codes.every((code) => NOT_CONNECTED.has(code)))
-    return { kind: "unreached", why: `GitHub could not be reached: ${codes[0]}` };
+  const code = unreachedBy(error);
+  if (code !== null) return { kind: "unreached", why: `GitHub could not be reached: ${code}` };
   const timedOut = [error, error.cause].some((one) => inObject(one, "name") === "TimeoutError" || inObject(one, "name") === "AbortError");
   if (name !== "HttpError" && !timedOut)
     return { kind: "odd", why: `GitHub's answer could not be used: ${short(`${error.name}: ${error.message}`)}` };

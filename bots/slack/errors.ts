@@ -1,6 +1,7 @@
 /** How a failed call to Slack is to be taken. Pure. Meanings are from the methods' error lists in Slack's reference. */
 import { WebAPIHTTPError, WebAPIPlatformError, WebAPIRateLimitedError, WebAPIRequestError } from "@slack/web-api";
 import type { Outcome } from "../surface.ts";
+import { unreachedBy } from "../unreached.ts";
 import { UnexpectedRedirect } from "./client.ts";
 
 /** A failed write or look. */
@@ -69,25 +70,6 @@ function sortAnswer(code: string, data: object, method: string): Failed {
   return refused(code, needed);
 }
 
-/** Connection errors after which nothing can have reached Slack: no address, nobody there, no handshake. Names are Node's. */
-const NOT_CONNECTED = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "CERT_HAS_EXPIRED",
-]);
-
-function codesOf(error: unknown, depth = 0): string[] {
-  if (!(error instanceof Error) || depth > 4) return [];
-  const own = "code" in error && typeof error.code === "string" ? [error.code] : [];
-  const inner = error instanceof AggregateError ? error.errors.flatMap((one) => codesOf(one, depth + 1)) : [];
-  return [...own, ...inner, ...codesOf(error.cause, depth + 1)];
-}
-
 function sortConnection(error: Error): Failed {
   if (error instanceof UnexpectedRedirect) {
     return {
@@ -96,9 +78,8 @@ function sortConnection(error: Error): Failed {
       why: `SLACK_API_URL answers with a redirect (${error.message}). Set the address it leads to.`,
     };
   }
-  const codes = codesOf(error);
-  const certain = codes.length > 0 && codes.every((code) => NOT_CONNECTED.has(code));
-  if (certain) return { kind: "wait", ms: PAUSE, method: null, why: `Slack could not be reached: ${codes[0]}` };
+  const code = unreachedBy(error);
+  if (code !== null) return { kind: "wait", ms: PAUSE, method: null, why: `Slack could not be reached: ${code}` };
   return { kind: "unknown", why: `no answer from Slack: ${error.name === "TimeoutError" ? "timed out" : error.message.slice(0, 200)}` };
 }
 
