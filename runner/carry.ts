@@ -36,6 +36,8 @@ export type CarryOptions = {
   /** Whether the model's price is known: OpenCode reports a cost of 0 for one without. */
   priced: boolean;
   openCode: OpenCode;
+  /** The turn before it was stopped after the agent had its prompt. */
+  afterStop: boolean;
   save: (active: ActiveTurn) => void;
   emit: (event: RunnerEvent) => void;
   now: () => number;
@@ -142,7 +144,7 @@ export function carryTurn(options: CarryOptions): Carried {
   /** Gives the prompt; when the answer is lost, the transcript says whether it was taken. */
   async function givePrompt(): Promise<Called<unknown>> {
     const { system } = options;
-    const text = promptText(active.prompt);
+    const text = promptText(active.prompt, options.afterStop);
     const deadline = now() + RETRY_MS;
     for (;;) {
       const prompted = await openCode.prompt(session, { text, system, model: options.model });
@@ -229,7 +231,7 @@ export function carryTurn(options: CarryOptions): Carried {
 }
 
 /** Tells a finished turn's content again from the transcript: texts, tools, usage. */
-export async function retell(options: Omit<CarryOptions, "save" | "system">): Promise<void> {
+export async function retell(options: Omit<CarryOptions, "save" | "system" | "afterStop">): Promise<void> {
   const { active, session, openCode, now } = options;
   if (active.given === null) return;
   const transcript = await openCode.messages(session);

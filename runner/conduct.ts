@@ -12,7 +12,7 @@ import { nextTurn, takeCommand, takeLate, takeOver, withoutPrompt } from "./comm
 import { type EndingOptions, settleTurn } from "./ending.ts";
 import { gitIn } from "./git-run.ts";
 import type { ActiveTurn, FinishedTurn, Journal, JournalFile, Prompt } from "./journal.ts";
-import { withFinished } from "./journal.ts";
+import { wasStopped, withFinished } from "./journal.ts";
 import type { OpenCode } from "./opencode.ts";
 import { delay } from "./opencode-stream.ts";
 import type { OpenCodeEvent } from "./opencode-types.ts";
@@ -240,6 +240,7 @@ export function conduct(options: ConductOptions): Conductor {
       session: state.session,
       workspace: config.workspace,
       system: briefing(active.prompt, config),
+      afterStop: wasStopped(journal),
       ...modelOf(active.prompt.model),
       openCode,
       save: (changed) => save({ active: changed }),

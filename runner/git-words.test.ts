@@ -117,6 +117,7 @@ describe("what the agent is told", () => {
   it("is the request, and what stands around it after it", () => {
     expect(promptText(prompt)).toBe("Do it");
     expect(promptText({ ...prompt, context: " \n" })).toBe("Do it");
+    expect(promptText(prompt, true)).toMatch(/stopped by a person.*\n\nDo it$/);
     expect(promptText({ ...prompt, context: "<data>x</data>" })).toMatch(/^Do it\n\n.*not a request:\n\n<data>x<\/data>$/);
   });
   it("says whose name commits carry, and what becomes of them", () => {

@@ -124,3 +124,9 @@ export function journalFile(home: string, session: string, log: (message: string
     },
   };
 }
+
+/** Whether the turn that ended last was stopped after the agent had got its prompt. */
+export function wasStopped(journal: Journal): boolean {
+  const last = journal.finished.at(-1);
+  return last !== undefined && last.outcome === "stopped" && last.given !== null;
+}

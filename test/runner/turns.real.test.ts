@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AFTER_STOP } from "../../runner/briefing.ts";
 import { setStage } from "./stage.ts";
 
 const words = (count: number) => Array.from({ length: count }, (_, index) => `word${index} `).join("");
@@ -129,6 +130,8 @@ describe("turns with the real OpenCode", { timeout: 90_000 }, () => {
     const { peer } = stage;
     stage.prompt(3, "Set up #question");
     const first = await peer.waitFor("the first question", () => peer.of("ask.opened", 3)[0]);
+    // The request that was stopped before still stands in the conversation: the model is told that it is off.
+    expect(stage.script.prompts.find((text) => text.includes("#question"))).toBe(`${AFTER_STOP}Set up #question`);
     expect(first.ask).toMatchObject({
       kind: "question",
       title: "Which database?",

@@ -56,10 +56,14 @@ export interface Turn {
   answers: number;
 }
 
+/** How the runner begins a prompt after one that was stopped, see runner/briefing.ts. */
+const AFTER_STOP = "The request before this one was stopped by a person. Do not go on with it; do this instead:\n\n";
+
 /** How the runner begins what stands around a request, see runner/briefing.ts. */
 const AROUND = "\n\nWhat stands around this request follows.";
 
-function ofPerson(text: string): Pick<Turn, "prompt" | "context"> {
+function ofPerson(said: string): Pick<Turn, "prompt" | "context"> {
+  const text = said.startsWith(AFTER_STOP) ? said.slice(AFTER_STOP.length) : said;
   const at = text.indexOf(AROUND);
   return at < 0 ? { prompt: text, context: "" } : { prompt: text.slice(0, at), context: text.slice(at) };
 }
@@ -88,7 +92,7 @@ export function turnsOf(request: ChatRequest): Turn[] {
   for (const message of request.messages) {
     const turn = turns.at(-1);
     if (message.role === "user") {
-      if (last === "user" && turn) turn.prompt += `\n${textOf(message)}`;
+      if (last === "user" && turn && !textOf(message).startsWith(AFTER_STOP)) turn.prompt += `\n${textOf(message)}`;
       else turns.push({ ...ofPerson(textOf(message)), texts: [], done: [], answers: 0 });
     } else if (message.role === "assistant" && turn) {
       turn.answers += 1;

@@ -70,6 +70,11 @@ describe("a conversation", () => {
       { prompt: "second\nand third", context: "", texts: [], done: [], answers: 0 },
     ]);
   });
+  test("a request that was stopped before it was answered is not done with the next one", () => {
+    const [stopped, next] = turnsOf(asking([user("count to ten"), user(promptText({ text: "sing" }, true))]));
+    expect(stopped?.prompt).toBe("count to ten");
+    expect(next?.prompt).toBe("sing");
+  });
   test("a title is asked for without tools", () => {
     const request: ChatRequest = {
       model: "main",
