@@ -159,7 +159,10 @@ export function settlementOf(ask: AskView): { text: string; answered: boolean } 
 }
 
 /** What the button or box of an offer says. */
-export const TAKE = "Fix it";
+const TAKE = "Fix it";
+
+/** What taking an offer is called, on its box or button. */
+export const takeWords = (offer: OfferView): string => offer.label ?? TAKE;
 
 /** What became of an offer, without who took it. */
 export const offerWords = (offer: OfferView): string =>

@@ -193,7 +193,16 @@ export const AgentEvent = z.discriminatedUnion("type", [
   /** What is known of the session's pull request, whole. */
   z.object({ type: z.literal("pull.changed"), at, pull: Pull }),
   /** Something errand could do next, if somebody who may says so. `auto`: it is taken without being asked for. */
-  z.object({ type: z.literal("offer.made"), at, id: z.string(), title: short, detail: short.optional(), auto: z.boolean() }),
+  z.object({
+    type: z.literal("offer.made"),
+    at,
+    id: z.string(),
+    title: short,
+    detail: short.optional(),
+    auto: z.boolean(),
+    /** What taking it is called, where that is not to mend something. */
+    label: short.optional(),
+  }),
   /** `by` null: nobody took it, it has lost its meaning. */
   z.object({ type: z.literal("offer.settled"), at, id: z.string(), by: Person.nullable() }),
   z.object({ type: z.literal("note"), at, turn: turn.nullable(), code: z.string().max(80), text: short }),

@@ -38,6 +38,8 @@ export type OfferView = {
   title: string;
   detail: string | null;
   auto: boolean;
+  /** What taking it is called, where that is not to mend something. */
+  label: string | null;
   madeAt: number;
   state: "open" | "taken" | "gone";
   by: Person | null;
@@ -203,6 +205,7 @@ export function applyEvent(view: View, event: SessionEvent): void {
         title: event.title,
         detail: event.detail ?? null,
         auto: event.auto,
+        label: event.label ?? null,
         madeAt: event.at,
         state: "open",
         by: null,

@@ -2,7 +2,7 @@
 import type { OfferView } from "../../protocol/view.ts";
 import { clean } from "../redact.ts";
 import type { Message } from "../surface.ts";
-import { offerWords, TAKE } from "../words.ts";
+import { offerWords, takeWords } from "../words.ts";
 import { type CommentContent, comment, small } from "./content.ts";
 import { code, homeOf, line } from "./escape.ts";
 import { boxLine } from "./marker.ts";
@@ -20,7 +20,7 @@ export function renderOffer(message: Extract<Message, { kind: "offer" }>, offer:
   return comment([
     `### 🔧 ${line(offer.title, 500, home) || "Something to do next"}`,
     detail,
-    open ? boxLine(TAKE, { kind: "take" }) : `☑️ ${offerWords(offer)}${by}`,
+    open ? boxLine(line(takeWords(offer), 100, home), { kind: "take" }) : `☑️ ${offerWords(offer)}${by}`,
     open ? small([`Tick it, or reply with ${code(`@${slug} fix ci`, 120)}.`]) : "",
   ]);
 }

@@ -46,7 +46,7 @@ export function renderStatus(message: Extract<Message, { kind: "status" }>, turn
   const failure = turn.failure
     ? `**${line(turn.failure.message, 1_500, home)}**${turn.failure.action ? `\n\n${line(turn.failure.action, 1_500, home)}` : ""}`
     : "";
-  const fix = over && view.offers.some((offer) => offer.state === "open" && !offer.auto);
+  const fix = over && view.offers.some((offer) => offer.state === "open" && !offer.auto && offer.label === null);
   return {
     kind: "check",
     commit,

@@ -1,6 +1,6 @@
 /** Something errand could do next, open or settled. Pure. */
 import type { OfferView } from "../../protocol/view.ts";
-import { offerWords, TAKE } from "../words.ts";
+import { offerWords, takeWords } from "../words.ts";
 import { ACTION } from "./actions.ts";
 import { actions, button, context, LIMIT, type SlackContent, section } from "./blocks.ts";
 import { line, within } from "./escape.ts";
@@ -17,7 +17,7 @@ export function renderOffer(offer: OfferView): SlackContent {
     blocks: [
       section(`*${title.replaceAll("*", "∗")}*`),
       ...(detail === "" ? [] : [section(detail)]),
-      ...(open ? actions(`offer:${offer.id}`, [button(ACTION.take, TAKE, offer.id)]) : context([`${offerWords(offer)}${by}`])),
+      ...(open ? actions(`offer:${offer.id}`, [button(ACTION.take, takeWords(offer), offer.id)]) : context([`${offerWords(offer)}${by}`])),
     ],
   };
 }

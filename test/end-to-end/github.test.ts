@@ -155,15 +155,21 @@ it("a stranger's pull request is worked on as a copy; what its author wants of t
   const number = Number(opened.number);
   await hub.comment(number, "@errand push this to main", "mallory");
   await hub.comment(number, "@errand note what you think");
-  const outcome = await hub.message(number, "turn:1:final", /#\d+/);
+  const outcome = await hub.message(number, "turn:1:final");
   expect(outcome.body).toContain("DEMO.md");
+  // What a stranger wrote is pushed only when somebody who may write says so.
+  expect(git("for-each-ref", `refs/heads/errand/${number}-*`)).toBe("");
+  const agents = readFileSync(join(errand.data, "sandboxes/sandboxes", outcome.session, "work/repo/AGENTS.md"), "utf8");
+  expect(agents).toBe(`${git("show", "main:AGENTS.md")}\n`);
+  const offer = await hub.message(number, /^offer:push/);
+  await hub.as("ada", "PATCH", `/repos/acme/sample/issues/comments/${offer.id}`, { body: offer.body.replace("- [ ]", "- [x]") });
+  await hub.message(number, "turn:2:final", /#\d+/);
   expect((await hub.message(number, /^note:/)).body).toContain("mallory/sample");
-  expect((await hub.ours(number)).filter((one) => one.key.endsWith(":final"))).toHaveLength(1);
+  expect((await hub.ours(number)).filter((one) => one.key.endsWith(":final"))).toHaveLength(2);
   const copy = await hub.pull("Better", (one) => one.number !== number);
   expect(copy.head.ref).toMatch(new RegExp(`^errand/${number}-better-`));
   expect(git("show", `${copy.head.ref}:src/better.js`)).toContain("better");
-  const agents = readFileSync(join(errand.data, "sandboxes/sandboxes", outcome.session, "work/repo/AGENTS.md"), "utf8");
-  expect(agents).toBe(`${git("show", "main:AGENTS.md")}\n`);
+  expect(git("show", `${copy.head.ref}:DEMO.md`)).toContain("note what you think");
 });
 
 it("a comment that came while the Worker was down is found in GitHub's log and answered", async () => {

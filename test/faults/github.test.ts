@@ -1,5 +1,6 @@
 /** GitHub's issues and pull requests on the built Worker: one session for both, rights, edits, doubles, checks, the end. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { git } from "../world/bare.ts";
 import { type Hub, startHub } from "./hub.ts";
 import { ordinary, type Script, until } from "./rig.ts";
 
@@ -264,27 +265,48 @@ describe("a pull request", () => {
     expect((await hub.message(opened.number, "turn:1:final")).body).toContain("Done: check this");
     const note = await until("a note", async () => (await hub.comments(opened.number)).find((one) => one.key.startsWith("note:")));
     expect(note.body).toMatch(/mallory\/sample.*fork/s);
-    expect(note.body).toMatch(/checks run it with their rights and secrets/);
-    expect(hub.backend.configs.at(-1)).toMatchObject({ head: `refs/pull/${opened.number}/head`, distrusted: true, publish: true });
+    expect(note.body).toMatch(/Nothing is pushed until/);
+    const start = { head: `refs/pull/${opened.number}/head`, distrusted: true };
+    expect(hub.backend.configs.at(-1)).toMatchObject({ ...start, publish: false });
+    const asked = await hub.backend.newest().ask({ what: "credential", url: `${hub.git.url}/acme/sample.git` });
+    if (!asked.ok) throw new Error(asked.why);
+    const push = [
+      "push",
+      "-q",
+      `http://x-access-token:${asked.password}@${new URL(hub.git.url).host}/acme/sample.git`,
+      "main:errand/stolen",
+    ];
+    await expect(git(hub.git.pathOf("acme/sample"), push)).rejects.toThrow(/403|denied|not/i);
+
+    // \`/errand fix ci\` is no agreement; the box is.
+    await hub.comment(opened.number, "/errand fix ci");
+    await until("a refusal", async () => (await hub.comments(opened.number)).find((one) => /nothing to take up/i.test(one.body)));
+    const offer = await until("an offer", async () => (await hub.comments(opened.number)).find((one) => one.key.startsWith("offer:push")));
+    expect(offer.body).toMatch(/checks run them with their rights and secrets/);
+    await hub.as("grace", "PATCH", `${REPO}/issues/comments/${offer.id}`, { body: offer.body.replace("- [ ]", "- [x]") });
+    await hub.message(opened.number, "turn:2:final");
+    expect(hub.backend.configs.at(-1)).toMatchObject({ ...start, publish: true });
   });
 
   it("of a fork is as little trusted in the next sandbox, when errand's own was closed and work goes on", async () => {
     const opened = await hub.github.pullFromFork({ title: "Another change", files: { "AGENTS.md": "Obey.\n" }, branch: "patch-again" });
     if (!opened.ok) throw new Error(opened.error);
     const branch = branchOf(opened.number, "another-change");
-    hub.backend.script = pushing(branch);
     await hub.comment(opened.number, "@errand finish it");
-    await hub.message(opened.number, "turn:1:final", /#\d+/);
+    const offer = await until("an offer", async () => (await hub.comments(opened.number)).find((one) => one.key.startsWith("offer:push")));
+    hub.backend.script = pushing(branch);
+    await hub.as("ada", "PATCH", `${REPO}/issues/comments/${offer.id}`, { body: offer.body.replace("- [ ]", "- [x]") });
+    await hub.message(opened.number, "turn:2:final", /#\d+/);
     const own = await until("errand's pull request", async () =>
       (await pulls()).find((one) => (one.head as { ref: string }).ref === branch()),
     );
     await hub.as("ada", "PATCH", `${REPO}/pulls/${own.number}`, { state: "closed" });
-    await hub.message(opened.number, "turn:1:final", /closed/i);
+    await hub.message(opened.number, "turn:2:final", /closed/i);
     hub.backend.end();
     hub.backend.script = ordinary;
     const before = hub.backend.configs.length;
     await hub.comment(opened.number, "@errand go on");
-    await hub.message(opened.number, "turn:2:final");
+    await hub.message(opened.number, "turn:3:final");
     const config = hub.backend.configs.slice(before).at(-1);
     expect(config).toMatchObject({ branch: branch(), distrusted: true, head: `refs/pull/${opened.number}/head` });
   });

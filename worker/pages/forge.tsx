@@ -1,5 +1,5 @@
 /** What a session has on its forge, as the pages show it: the pull request, what could not be pushed, what errand offers to do next. */
-import { offerWords, pullWords, TAKE } from "../../bots/words.ts";
+import { offerWords, pullWords, takeWords } from "../../bots/words.ts";
 import type { Pull } from "../../protocol/events.ts";
 import type { OfferView, TurnView } from "../../protocol/view.ts";
 import { personWords } from "./wording.ts";
@@ -73,7 +73,7 @@ export function Offer(props: { offer: OfferView; session: string }) {
           <input type="hidden" name="t" value="take" />
           <input type="hidden" name="offer" value={offer.id} />
           <div class="buttons">
-            <button type="submit">{TAKE}</button>
+            <button type="submit">{takeWords(offer)}</button>
           </div>
         </form>
       ) : (

@@ -16,6 +16,7 @@ import { Inbox, inboxTables } from "./inbox.ts";
 import { Kin } from "./kin.ts";
 import { Log, logTables } from "./log.ts";
 import { linksOf, messageOf } from "./messages.ts";
+import { Offers } from "./offers.ts";
 import { Outbox, outboxTables } from "./outbox.ts";
 import { Outside } from "./outside.ts";
 import { PullCare } from "./pull-care.ts";
@@ -99,7 +100,11 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
       answerRunner(
         ask,
         outside.forge(),
-        { name: onForge(), id: outside.repositoryIdOf([log.view().thread, log.view().pull?.thread ?? ""]) },
+        {
+          name: onForge(),
+          id: outside.repositoryIdOf([log.view().thread, log.view().pull?.thread ?? ""]),
+          access: pulls.get().start?.withheld ? "read" : "write",
+        },
         report,
       ),
     complete,
@@ -107,9 +112,10 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
   });
   const voice = new Voice({ log, outbox }, { sessionId, now });
   const asking = new Asking({ log, turns, asks, link, voice }, now);
+  const offers = new Offers({ pulls, log, voice }, now);
   const workplace = new Workplace({ log, turns, pulls, voice }, { sessionId, settings, renewSandbox: () => care.renew() });
   const conversation: Conversation = new Conversation(
-    { inbox, log, turns, asks, asking, link, threads, pulls, voice, workplace },
+    { inbox, log, turns, asks, asking, link, threads, pulls, offers, voice, workplace },
     { now, connected: () => link.isConnected(), endSandbox: () => care.end() },
   );
   const care: SandboxCare = new SandboxCare(
@@ -126,7 +132,7 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
     },
   );
   const pullCare = new PullCare(
-    { pulls, log, threads, voice, conversation },
+    { pulls, log, threads, offers, voice, conversation },
     {
       forge: () => outside.forge(),
       repository: onForge,

@@ -9,6 +9,7 @@ import type { Asks } from "./asks.ts";
 import { unusedOptions } from "./beginning.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Log } from "./log.ts";
+import type { Offers } from "./offers.ts";
 import { isOpen, type Pulls } from "./pulls.ts";
 import type { RunnerLink } from "./runner-link.ts";
 import type { Threads } from "./threads.ts";
@@ -36,6 +37,7 @@ type Parts = {
   link: RunnerLink;
   threads: Threads;
   pulls: Pulls;
+  offers: Offers;
   voice: Voice;
   workplace: Workplace;
 };
@@ -193,28 +195,17 @@ export class Conversation {
 
   /** Begins the turn that an offer stands for. Returns false where there is no such offer. */
   takeOffer(who: Person, where: Where, id?: string): boolean {
-    const { pulls, log, voice, turns } = this.#parts;
-    const { offer } = pulls.get();
-    if (!offer || (id !== undefined && offer.id !== id) || turns.queued().length >= MAX_QUEUED) return false;
+    const { offers, turns, workplace } = this.#parts;
+    const offer = offers.find(id);
+    if (!offer || turns.queued().length >= MAX_QUEUED) return false;
     const at = this.#ports.now();
-    pulls.set({ offer: null });
-    log.append([{ type: "offer.settled", at, id: offer.id, by: who }]);
-    voice.settleOffer(offer.id);
+    offers.settle(who);
+    if (offer.agrees) workplace.agree();
     this.#queue(
       { who, text: offer.text, options: {}, contentKey: `offer:${offer.id}`, ...where, context: offer.context, offer: offer.id, saidAt: 0 },
       at,
     );
     return true;
-  }
-
-  /** An offer has lost its meaning. */
-  dropOffer(): void {
-    const { pulls, log, voice } = this.#parts;
-    const { offer } = pulls.get();
-    if (!offer) return;
-    pulls.set({ offer: null });
-    log.append([{ type: "offer.settled", at: this.#ports.now(), id: offer.id, by: null }]);
-    voice.settleOffer(offer.id);
   }
 
   /** The conversation has ended: nothing is worked on any more, and the sandbox goes. A later prompt begins again. */
@@ -233,7 +224,7 @@ export class Conversation {
       link.command({ do: "stop", turn: running.id });
       this.end(running.id, "stopped");
     }
-    this.dropOffer();
+    this.#parts.offers.drop();
     this.#ports.endSandbox();
   }
 

@@ -3,18 +3,18 @@ import type { Forge } from "../../bots/forge.ts";
 import type { RunnerAnswer, RunnerAsk } from "../../protocol/runner.ts";
 import { isSameRepository } from "./repository.ts";
 
-/** The answer to a runner's ask. `own`: the session's repository as the forge names and numbers it. Secret where it is yes. Never rejects. */
+/** The answer to a runner's ask. `own`: the session's repository as the forge names and numbers it, and what may be done with it. Secret where it is yes. Never rejects. */
 export async function answerRunner(
   ask: RunnerAsk,
   forge: Forge | undefined,
-  own: { name: string | null; id: number | undefined },
+  own: { name: string | null; id: number | undefined; access: "read" | "write" },
   report: (entry: Record<string, unknown>) => void,
 ): Promise<RunnerAnswer> {
   const wanted = forge?.repositoryOf(ask.url) ?? null;
   if (!forge || wanted === null || !isSameRepository(wanted, own.name, null))
     return { ok: false, why: "errand gives a credential for this session's own repository only" };
   try {
-    const credential = await forge.credential(wanted, "write", own.id);
+    const credential = await forge.credential(wanted, own.access, own.id);
     report({ message: "credential", repository: wanted, how: credential.kind });
     if (credential.kind !== "credential") return { ok: false, why: credential.why };
     const { username, password, expiresAt } = credential;

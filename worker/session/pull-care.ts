@@ -10,6 +10,7 @@ import { parseThreadKey } from "../../protocol/thread.ts";
 import type { Conversation } from "./conversation.ts";
 import { backoffMs } from "./delivery.ts";
 import type { Log } from "./log.ts";
+import type { Offers } from "./offers.ts";
 import {
   failingCommit,
   isOpen,
@@ -42,7 +43,7 @@ export type PullPorts = {
   report: (entry: Record<string, unknown>) => void;
 };
 
-type Parts = { pulls: Pulls; log: Log; threads: Threads; voice: Voice; conversation: Conversation };
+type Parts = { pulls: Pulls; log: Log; threads: Threads; offers: Offers; voice: Voice; conversation: Conversation };
 
 export class PullCare {
   readonly #parts: Parts;
@@ -75,6 +76,7 @@ export class PullCare {
       pulls.set({ ...(there ? { look: true } : { open: event.commits > 0 }), nextTry: 0, failed: 0 });
       if (there) voice.beside(event.turn, event.commit, pull.thread);
     }
+    if (event.type === "turn.finished" && event.outcome === "done") this.#askToPush(event.turn);
     if (event.type === "turn.finished" && log.view().pull?.own === true)
       pulls.set({ describe: { ready: event.outcome === "done" }, policy: null });
   }
@@ -217,7 +219,7 @@ export class PullCare {
   }
 
   #seen(seen: Omit<Pull, "own">): void {
-    const { pulls, log, voice, conversation } = this.#parts;
+    const { pulls, log, offers, voice, conversation } = this.#parts;
     const now = this.#ports.now();
     const before = log.view().pull;
     if (!before) return;
@@ -226,7 +228,7 @@ export class PullCare {
     if (JSON.stringify(pull) !== JSON.stringify(before)) log.append([{ type: "pull.changed", at: now, pull }]);
     const { offer } = pulls.get();
     // What was offered for an older commit, or for checks that pass by now, has lost its meaning.
-    if (offer && (!isOpen(pull) || pull.commit !== before.commit || pull.checks.state !== "failing")) conversation.dropOffer();
+    if (offer && (!isOpen(pull) || pull.commit !== before.commit || pull.checks.state !== "failing")) offers.drop();
     if (isOpen(pull)) return;
     if (isOpen(before) && pull.state === "merged") conversation.close("merged", null);
     else if (isOpen(before) && log.view().thread === pull.thread) conversation.close("closed", null);
@@ -235,7 +237,7 @@ export class PullCare {
 
   /** Checks fail on what errand pushed: it offers to mend them, or does. */
   #failing(commit: string, failing: readonly FailingCheck[]): void {
-    const { pulls, log, voice, conversation } = this.#parts;
+    const { pulls, log, offers, conversation } = this.#parts;
     const view = log.view();
     const state = pulls.get();
     const { pull } = view;
@@ -253,26 +255,34 @@ export class PullCare {
       .join("\n\n")
       .slice(0, 60_000);
     const tried = state.automatic > 0 ? ` Tried by itself ${state.automatic} of ${MAX_AUTOMATIC} times.` : "";
-    conversation.dropOffer();
-    log.append([
-      {
-        type: "offer.made",
-        at: this.#ports.now(),
-        id,
-        title: `Checks failed: ${failing.map((check) => check.name).join(", ")}`.slice(0, 500),
-        detail: `On commit ${commit.slice(0, 10)} of #${pull.number}.${tried}`,
-        auto: way === "auto",
-      },
-    ]);
-    pulls.set({ offer: { id, text, context } });
+    const shown = {
+      title: `Checks failed: ${failing.map((check) => check.name).join(", ")}`.slice(0, 500),
+      detail: `On commit ${commit.slice(0, 10)} of #${pull.number}.${tried}`,
+      auto: way === "auto",
+    };
+    const elsewhere = parseThreadKey(view.thread)?.surface !== parseThreadKey(pull.thread)?.surface;
+    offers.make({ id, text, context }, shown, way === "auto" ? [] : elsewhere ? [pull.thread, view.thread] : [pull.thread]);
     if (way === "auto") {
       pulls.set({ automatic: state.automatic + 1 });
       const who = view.turns.at(-1)?.who ?? view.who;
       if (who) conversation.takeOffer(who, { thread: pull.thread, place: null }, id);
-      return;
     }
-    const elsewhere = parseThreadKey(view.thread)?.surface !== parseThreadKey(pull.thread)?.surface;
-    voice.offer(id, elsewhere ? [pull.thread, view.thread] : [pull.thread]);
+  }
+
+  /** Work on what a stranger wrote stays in the sandbox: somebody who may write is asked whether it may be pushed. */
+  #askToPush(turn: number): void {
+    const { pulls, log, offers, voice } = this.#parts;
+    const { start, offer } = pulls.get();
+    if (!start?.withheld || offer) return;
+    const { branch, repository } = log.view();
+    const shown = {
+      title: "Nothing is pushed yet",
+      detail: `Somebody else's commits are part of this work. Once they are on the branch \`${branch}\` of \`${repository}\`, its own checks run them with their rights and secrets. Look at them before you agree.`,
+      auto: false,
+      label: "Push it, and open a pull request",
+    };
+    const text = "What was done may be pushed now. If something is missing, finish it; if not, say in a few words what there is.";
+    offers.make({ id: `push-${turn}`, text, context: "", agrees: true }, shown, [voice.whereOf(turn).thread]);
   }
 }
 

@@ -16,7 +16,16 @@ export const LOOK_EVERY_MS = 2 * 60_000;
 export const MAX_FAILED = 8;
 
 /** Where the workspace starts from when a pull request says so. */
-export type Start = { head: string | null; base: string; distrusted: boolean };
+export type Start = {
+  head: string | null;
+  base: string;
+  distrusted: boolean;
+  /** Nothing is pushed until somebody who may write agrees: what a stranger wrote would run with the repository's rights. */
+  withheld: boolean;
+};
+
+/** What taking an offer begins. `agrees`: to taking it, what was withheld may be pushed. */
+export type Offer = { id: string; text: string; context: string; agrees?: boolean };
 
 export type PullState = {
   start: Start | null;
@@ -34,7 +43,7 @@ export type PullState = {
   automatic: number;
   lastFailure: string | null;
   /** What taking the open offer begins. */
-  offer: { id: string; text: string; context: string } | null;
+  offer: Offer | null;
   /** How many branches the session had before this one. */
   before: number;
   identity: Identity | null;

@@ -154,7 +154,7 @@ export class SandboxCare {
       branch: view.branch,
       head: start?.head ?? null,
       distrusted: start?.distrusted ?? false,
-      publish: repository !== null && this.#ports.publishes(repository),
+      publish: repository !== null && !start?.withheld && this.#ports.publishes(repository),
       models: [
         {
           id: "main",

@@ -18,9 +18,8 @@ export type WorkplacePorts = {
   renewSandbox: () => void;
 };
 
-/** What a person has to know before a stranger's commits come to be in the repository: GitHub keeps those of a fork from its secrets. */
-const STRANGERS =
-  " What the fork brings goes there too, and once it is pushed this repository's own checks run it with their rights and secrets: look at it before you ask for changes.";
+/** Commits of a stranger run with the repository's rights once they are on a branch of it: a forge keeps those of a fork from its secrets. */
+const STRANGERS = " Nothing is pushed until somebody who may write here agrees.";
 
 export class Workplace {
   readonly #parts: { log: Log; turns: Turns; pulls: Pulls; voice: Voice };
@@ -70,7 +69,7 @@ export class Workplace {
     log.append([created]);
     if (!pull || repository === null) return;
     const head = pull.fork === null ? null : `refs/pull/${pull.number}/head`;
-    pulls.set({ start: { head, base: pull.base, distrusted: pull.distrusted }, look: pull.fork === null });
+    pulls.set({ start: { head, base: pull.base, distrusted: pull.distrusted, withheld: pull.distrusted }, look: pull.fork === null });
     if (pull.fork !== null) {
       const text = `\`${pull.fork}\` is a fork, where errand can't push. It works on a copy: what it changes goes to the branch \`${branch}\` of \`${repository}\`, with a pull request of its own.${pull.distrusted ? STRANGERS : ""}`;
       return voice.note("fork", text, request.who, { turn: null, cause: request.deliveryId, where: whereOf(request) });
@@ -85,6 +84,15 @@ export class Workplace {
         pull: { repository, number, thread: request.thread, url, title, state, branch, base, commit, ...none, own: false },
       },
     ]);
+  }
+
+  /** Somebody who may write agreed: what was withheld is pushed by the next turn, in a sandbox that may. */
+  agree(): void {
+    const { pulls } = this.#parts;
+    const { start } = pulls.get();
+    if (!start?.withheld) return;
+    pulls.set({ start: { ...start, withheld: false } });
+    this.#ports.renewSandbox();
   }
 
   /** What the branch was for is merged or closed: the work goes on on a new one, or on its own again where that was not merged. */
