@@ -246,9 +246,10 @@ export class PullCare {
     const way = onFailure(state, state.policy, signature);
     pulls.set({ lastFailure: signature });
     if (way === "nothing") return;
-    const names = failing.map((check) => `\`${check.name}\``).join(", ");
+    const names = failing.map((check) => check.name).join(", ");
     const id = `checks-${commit.slice(0, 12)}`;
-    const text = `Checks fail on commit ${commit.slice(0, 10)} of pull request #${pull.number}: ${names}. Find out why and mend it.`;
+    // The first line is also what a commit of the work is called.
+    const text = `Mend failing checks: ${names}\n\nThey fail on commit ${commit.slice(0, 10)} of pull request #${pull.number}. Find out why and mend it.`;
     const mark = `check-${this.#ports.word()}`;
     const context = failing
       .map((check) => asData(check, mark))
