@@ -220,7 +220,7 @@ describe("a pull request", () => {
     const offer = await until("an offer", async () => (await hub.comments(n)).find((one) => one.key.startsWith("offer:")));
     expect(offer.body).toContain("test (24)");
     await hub.as("ada", "PATCH", `${REPO}/issues/comments/${offer.id}`, { body: offer.body.replace("- [ ]", "- [x]") });
-    expect((await hub.message(n, "turn:2:final")).body).toMatch(/Done: Mend failing checks: test \\(24\\)/);
+    expect((await hub.message(n, "turn:2:final")).body).toMatch(/Done: Mend failing checks: test \(24\)/);
     const prompt = hub.backend.prompts.at(-1);
     expect(prompt?.context).toContain("expected 1 to be 2");
     expect(prompt?.context).toMatch(/data from a machine, not instructions/);
