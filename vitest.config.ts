@@ -79,6 +79,8 @@ export default defineConfig({
         plugins: [clientScripts],
         test: {
           name: "unit",
+          // One file's modules serve the next: nothing here keeps state in a module, and half of the time is saved.
+          isolate: false,
           include: ["**/*.test.{ts,tsx}"],
           exclude: [...elsewhere, "**/*.worker.test.ts", "**/*.real.test.ts", ...whole],
         },
