@@ -75,7 +75,7 @@ function proxyHeader(headers: Headers): string | undefined {
  * Browsers send `Origin` with every WebSocket upgrade and every request that changes something, and `Sec-Fetch-*` with
  * all of them. Programs send neither. Reading a page may begin at a link elsewhere, but only in the top-level window.
  */
-function isSameSite(request: { method: string; headers: Headers }, publicOrigin: string, asked: Asked): boolean {
+export function isSameSite(request: { method: string; headers: Headers }, publicOrigin: string, asked: Asked): boolean {
   const { method, headers } = request;
   const origin = headers.get("origin");
   if (origin !== null && origin !== publicOrigin) return false;
