@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import * as oauth from "oauth4webapi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addAuthorize } from "../page/github/authorize.ts";
+import { completed } from "./keep.ts";
 import { type Bench, startBench } from "./testing.ts";
 
 const CALLBACK = "http://127.0.0.1:8787/auth/github/callback";
@@ -312,4 +313,11 @@ describe("who somebody is", () => {
     expect(await statusOf(await tokenOf("grace"), "/orgs/acme/memberships/ada")).toBe(200);
     expect(await statusOf(await tokenOf("mallory"), "/orgs/acme/memberships/ada")).toBe(404);
   });
+});
+
+test("what was kept before people could sign in is completed with the tables it lacks, and keeps its own", () => {
+  const fresh = { collections: { users: ["ghost"], emails: [] }, data: {} };
+  const kept = { collections: { users: ["ada"], issues: ["one"] }, data: { a: 1 } };
+  expect(completed(kept, fresh)).toEqual({ collections: { users: ["ada"], issues: ["one"], emails: [] }, data: { a: 1 } });
+  expect(completed("nonsense", fresh)).toBe("nonsense");
 });
