@@ -1,23 +1,14 @@
-import { Hono } from "hono";
 import * as oauth from "oauth4webapi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addAuthorize } from "../page/github/authorize.ts";
 import { completed } from "./keep.ts";
 import { type Bench, startBench } from "./testing.ts";
 
 const CALLBACK = "http://127.0.0.1:8787/auth/github/callback";
 const clock = { at: Date.now() };
 let bench: Bench;
-let page: Hono;
 beforeAll(async () => {
   bench = await startBench({ callbackUrls: [CALLBACK], now: () => clock.at, kept: true });
-  page = openPage();
 });
-const openPage = () => {
-  const app = new Hono();
-  addAuthorize(app, bench.github);
-  return app;
-};
 afterAll(() => bench.stop());
 
 const server = () => {
@@ -42,10 +33,13 @@ async function begin(change: Record<string, string | null> = {}) {
   return { query, verifier, state };
 }
 
+const post = (body: URLSearchParams, headers: Record<string, string> = {}) =>
+  fetch(server().authorization_endpoint, { method: "POST", body, headers, redirect: "manual" });
+
 /** Somebody presses a button on the page; gives where the browser goes. */
 async function press(query: URLSearchParams, login: string): Promise<URL> {
   const body = new URLSearchParams({ query: query.toString(), login });
-  const answer = await page.request("/github/login/oauth/authorize", { method: "POST", body });
+  const answer = await post(body);
   expect(answer.status).toBe(302);
   return new URL(answer.headers.get("location") ?? "");
 }
@@ -93,11 +87,13 @@ describe("the web flow", () => {
     expect(await api(String(tokens.access_token), "/user")).toMatchObject({ status: 200, body: { login: "ada", id: 58_100_001 } });
   });
 
-  test("the git host sends a browser to the page, query and all; it names the App and everyone one can be", async () => {
+  test("the page names the App and everyone one can be; other pages may lead to it, and post nothing", async () => {
     const { query } = await begin({ login: "grace" });
-    const sent = await fetch(`${server().authorization_endpoint}?${query}`, { redirect: "manual" });
-    expect([sent.status, sent.headers.get("location")]).toEqual([302, `http://127.0.0.1:1/github/login/oauth/authorize?${query}`]);
-    const shown = await page.request(`/github/login/oauth/authorize?${query}`);
+    const other = { "sec-fetch-site": "cross-site", origin: "http://evil.example" };
+    const shown = await fetch(`${server().authorization_endpoint}?${query}`, { headers: { "sec-fetch-site": "cross-site" } });
+    const body = new URLSearchParams({ query: query.toString(), login: "ada" });
+    expect((await post(body, other)).status).toBe(403);
+    expect((await fetch(server().token_endpoint, { method: "POST", headers: other })).status).toBe(404);
     const text = await shown.text();
     for (const name of ["ada", "grace", "mallory"]) expect(text).toContain(`value="${name}"`);
     expect(text).toContain("Authorize errand");
@@ -123,18 +119,18 @@ describe("the web flow", () => {
     ["a challenge that is no hash", { code_challenge: "short" }, 400],
   ])("%s is refused on the page, and by what its form posts to", async (_name, change, status) => {
     const { query } = await begin(change);
-    const shown = await page.request(`/github/login/oauth/authorize?${query}`);
+    const shown = await fetch(`${server().authorization_endpoint}?${query}`);
     expect(shown.status).toBe(status);
     expect(await shown.text()).not.toContain("<form");
     const body = new URLSearchParams({ query: query.toString(), login: "ada" });
-    expect((await page.request("/github/login/oauth/authorize", { method: "POST", body })).status).toBe(status);
+    expect((await post(body)).status).toBe(status);
   });
 
   test("somebody who is not there is nobody", async () => {
     const { query } = await begin();
     for (const login of ["nobody", "errand[bot]"]) {
       const body = new URLSearchParams({ query: query.toString(), login });
-      expect((await page.request("/github/login/oauth/authorize", { method: "POST", body })).status).toBe(422);
+      expect((await post(body)).status).toBe(422);
     }
   });
 });
@@ -263,7 +259,6 @@ describe("a token", () => {
     const token = await tokenOf("ada");
     const { clientSecret } = bench.github;
     await bench.restart();
-    page = openPage();
     expect(bench.github.clientSecret).toBe(clientSecret);
     expect(await statusOf(token, "/user")).toBe(200);
   });

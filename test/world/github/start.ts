@@ -8,7 +8,7 @@
  * - People act by the REST API with `tokenOf(login)` (ada and grace may write in acme/sample, mallory may not and has the fork
  *   mallory/sample), over HTTP as everyone, or by `call(login, method, path, body)` in this process.
  * - `push`, `pullFromFork`, `check`, `pressAction`, `installation`, `installationRepository`, `register` are what has no REST call.
- * - People sign in at `/login/oauth/authorize` of the git host, which sends browsers to the page, with `clientId` and `clientSecret`.
+ * - People sign in at `/login/oauth/authorize` of the git host, with `clientId` and `clientSecret`.
  * - `faults` makes calls of errand go wrong and logs all calls; `deliveries` is the log of webhooks, with `settled()` and
  *   `failed()`. A failed delivery stays failed until it is sent again by `POST /app/hook/deliveries/{id}/attempts`.
  * - `tables` may be read; writing them tells nobody.
@@ -16,8 +16,10 @@
 import { randomBytes } from "node:crypto";
 import { git as runGit } from "../bare.ts";
 import type { GitHost } from "../git-host.ts";
+import { isFromOtherPage } from "../loopback.ts";
 import { seedAccounts } from "./accounts.ts";
 import { beginRegistration, newKey } from "./apps.ts";
+import { authorizePage } from "./authorize-page.ts";
 import { DELIVERY_TIMEOUT_MS, makeDeliveries } from "./deliveries.ts";
 import { makeFaults } from "./faults.ts";
 import { serveApi } from "./http.ts";
@@ -31,6 +33,13 @@ import { makeSite } from "./site.ts";
 
 /** Where a program changes a code for a token, on the git host as on github.com. */
 const TOKEN_PATH = "/login/oauth/access_token";
+
+/** Whom one can be. */
+const USERS = [
+  { login: PEOPLE.you, about: "you" },
+  { login: PEOPLE.colleague, about: "colleague" },
+  { login: PEOPLE.outsider, about: "outsider" },
+];
 
 /** How a GitHub is started. */
 export interface GitHubOptions {
@@ -115,6 +124,19 @@ export async function startGitHub(options: GitHubOptions) {
   if (!there.includes(REPOSITORIES.fork)) await git.forkRepository(REPOSITORIES.sample, REPOSITORIES.fork);
   for (const repo of tables.repos.all()) await syncBranches(hub, repo);
   for (const pull of tables.pullRequests.all()) await measure(hub, pull);
+  const signInPages = authorizePage({ oauth: site.oauth, people: USERS });
+  /** By way of the API's port, so that faults happen to it too. */
+  async function exchange(request: Request): Promise<Response> {
+    if (request.method !== "POST" || isFromOtherPage(Object.fromEntries(request.headers))) return new Response(null, { status: 404 });
+    const { signal } = request;
+    const headers = [...request.headers].filter(([name]) => ["accept", "authorization", "content-type"].includes(name));
+    const answer = await fetch(`${api.url}${TOKEN_PATH}`, { method: "POST", headers, signal, body: await request.arrayBuffer() });
+    const type = answer.headers.get("content-type") ?? "text/plain";
+    return new Response(await answer.arrayBuffer(), {
+      status: answer.status,
+      headers: { "content-type": type, "cache-control": "no-store" },
+    });
+  }
   const detach = git.attach({
     admit: site.admit,
     async pushed(repository, pushes, login) {
@@ -122,8 +144,10 @@ export async function startGitHub(options: GitHubOptions) {
       if (repo) await pushed(hub, repo, pushes, login);
     },
     pageOf: (path) => (path === "/" ? null : `${webUrl}${path}`),
-    // By way of the API's port, so that faults happen to it too.
-    programs: (path) => (path === TOKEN_PATH ? `${api.url}${path}` : null),
+    serves: (path) => {
+      if (path === TOKEN_PATH) return exchange;
+      return path.startsWith("/login/oauth/") ? (request) => signInPages.fetch(request) : null;
+    },
   });
   ready = true;
 
@@ -141,11 +165,7 @@ export async function startGitHub(options: GitHubOptions) {
     installationId: APP.installation,
     tokenOf,
     /** Whom one can be; the first is the one in front of the machine. */
-    users: [
-      { login: PEOPLE.you, about: "you" },
-      { login: PEOPLE.colleague, about: "colleague" },
-      { login: PEOPLE.outsider, about: "outsider" },
-    ],
+    users: USERS,
     /** The repositories that are shown. */
     repositories: [REPOSITORIES.sample, REPOSITORIES.private, REPOSITORIES.fork],
     /** A repository's number. Throws for one that is not there. */
@@ -185,7 +205,6 @@ export async function startGitHub(options: GitHubOptions) {
     register: (manifest: Json, login: string = PEOPLE.you): string => beginRegistration(hub, site.codes, manifest, login),
     /** Ends every installation token at once, as after an hour. */
     expireTokens: () => site.minted.clear(),
-    signIn: site.oauth,
     /** Writes down a person's addresses in place of those there are. */
     setEmails(login: string, emails: readonly Omit<Email, "user_id">[]): void {
       const user = tables.users.findOneBy("login", login);

@@ -9,12 +9,12 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type ServerType, serve } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { exportJWK, generateKeyPair, importJWK } from "jose";
 import { z } from "zod";
 import { isFromOtherPage, isLoopbackHost } from "../loopback.ts";
+import { chooseStyles } from "../page/choose.ts";
 import { contentPolicy } from "../page/policy.ts";
 import { createEmulatedGoogle, type GoogleUser } from "./emulator.ts";
 import { makeFlow, type Page } from "./flow.ts";
@@ -40,7 +40,6 @@ export const GOOGLE_CLIENT = "errand-local.apps.googleusercontent.example";
 const AUTHORIZE = "/o/oauth2/v2/auth";
 const FILE = "google.json";
 const Kept = z.object({ version: z.literal(1), clientSecret: z.string(), key: z.record(z.string(), z.unknown()) });
-const file = (path: string) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8");
 
 /** Reads the client's secret and the key, or makes them. Throws, naming the file, where it cannot be read as one of ours. */
 async function readKept(dataDir: string | null): Promise<z.infer<typeof Kept>> {
@@ -113,7 +112,6 @@ export async function startGoogle(options: GoogleOptions) {
 export type Google = Awaited<ReturnType<typeof startGoogle>>;
 
 function addRoutes(app: Hono, { flow, issuer, publicKey }: { flow: ReturnType<typeof makeFlow>; issuer: string; publicKey: object }): void {
-  const styles = file("../page/styles/base.css") + file("../page/styles/blocks.css") + file("./page.css");
   app.use("*", async (c, next) => {
     const headers = Object.fromEntries(c.req.raw.headers);
     if (!isLoopbackHost(headers.host)) return c.text("Only this machine is served.", 403);
@@ -145,7 +143,7 @@ function addRoutes(app: Hono, { flow, issuer, publicKey }: { flow: ReturnType<ty
     const to = typeof email === "string" && email !== "" ? await flow.choose(page.asking, email) : flow.decline(page.asking);
     return to === null ? c.text("There is no such person.", 422) : c.redirect(to, 302);
   });
-  app.get("/page.css", (c) => c.body(styles, 200, { "content-type": "text/css; charset=utf-8" }));
+  app.get("/page.css", (c) => c.body(chooseStyles(), 200, { "content-type": "text/css; charset=utf-8" }));
 
   app.get("/.well-known/openid-configuration", async (c) => {
     const theirs: unknown = await (await flow.forward(new Request(`${issuer}/.well-known/openid-configuration`))).json();

@@ -1,7 +1,5 @@
 /** What the page needs of a GitHub, so that it can show it and use it as a person would. */
 
-import type { OAuth } from "../../github/oauth.ts";
-
 /** Someone the page can act as. */
 export interface Person {
   login: string;
@@ -27,8 +25,6 @@ export interface GitHubOffer {
   repositories: readonly string[];
   /** Calls back after each change; gives what ends that. Where it is missing, pages look once a second. */
   onChange?(listener: () => void): () => void;
-  /** Decides what the page shows on which people let an App act for them. */
-  signIn?: Pick<OAuth, "ask" | "agree" | "decline">;
   /** Lets a CI service report a check on a commit. */
   check?(report: {
     repository: string;

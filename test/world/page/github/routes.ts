@@ -9,7 +9,6 @@ import { streamSSE } from "hono/streaming";
 import { html } from "../html.ts";
 import { contentPolicy } from "../policy.ts";
 import { type Outcome, perform } from "./actions.ts";
-import { addAuthorize } from "./authorize.ts";
 import { githubDocument } from "./document.ts";
 import { type Made, makePage } from "./make.ts";
 import type { GitHubOffer } from "./offer.ts";
@@ -162,7 +161,6 @@ export function addGitHub(app: Hono, github: GitHubOffer): () => void {
     const path = url.pathname + url.search;
     return c.html(githubDocument({ ...made, nonce, people: github.users, me, path, repository }).text, made.status);
   };
-  addAuthorize(app, github);
   app.get("/github", show);
   app.get("/github/*", show);
   return () => end?.();
