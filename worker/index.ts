@@ -4,6 +4,7 @@ import { problemPage } from "./pages/problem.tsx";
 import { apiRoutes } from "./routes/api.ts";
 import { type App, safeHeaders, withSettings } from "./routes/app.ts";
 import { assetRoutes } from "./routes/assets.ts";
+import { authRoutes } from "./routes/auth.ts";
 import { problem } from "./routes/errors.ts";
 import { githubRoutes } from "./routes/github.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -26,6 +27,7 @@ for (const routes of [
   slackRoutes(),
   githubRoutes(),
   assetRoutes,
+  authRoutes(),
   apiRoutes,
   modelRoutes,
   runnerRoutes,

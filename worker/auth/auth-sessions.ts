@@ -59,6 +59,14 @@ export async function revokeAuthSession(db: D1Database, userId: string, id: stri
   return (await drizzle(db).update(authSessions).set({ revokedAt: now }).where(one).returning({ hash: authSessions.hash })).length > 0;
 }
 
+/** Ends the session of a token, by its hash. */
+export async function endAuthSession(db: D1Database, hash: string, now: number): Promise<void> {
+  await drizzle(db)
+    .update(authSessions)
+    .set({ revokedAt: now })
+    .where(and(eq(authSessions.hash, hash), live(now)));
+}
+
 /** Ends every session of a user; how many there were. */
 export async function revokeAllAuthSessions(db: D1Database, userId: string, now: number): Promise<number> {
   const all = and(eq(authSessions.userId, userId), live(now));

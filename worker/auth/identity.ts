@@ -43,12 +43,8 @@ function isOurs(request: Request, origin: string, asked: Asked): boolean {
   return request.headers.get("origin") === origin || request.headers.get("sec-fetch-site") === "same-origin";
 }
 
-/** The user as routes know people. */
-export const personOf = (user: UserRow): Identity["person"] => ({
-  id: `user:${user.id}`,
-  name: user.name,
-  ...(user.email === null ? {} : { email: user.email }),
-});
+/** The user as routes know people. Without an address: the one a person signs in with need not be meant for commits. */
+const personOf = (user: UserRow): Identity["person"] => ({ id: `user:${user.id}`, name: user.name });
 
 async function signedIn(c: AppContext, token: string, via: "cookie" | "bearer", now: number): Promise<Identity | null> {
   if (!isToken(token)) return null;

@@ -1,6 +1,6 @@
 /** Pages for what went wrong: what it was, and what to do. */
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { Refusal } from "../auth/owner.ts";
+import type { Refusal } from "../auth/identity.ts";
 import type { AppContext } from "../routes/app.ts";
 import { Bar, page } from "./document.tsx";
 

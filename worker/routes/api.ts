@@ -99,7 +99,6 @@ export async function sayTo(c: AppContext, id: string, message: FromClient) {
 export const apiRoutes = routes();
 apiRoutes.use("/api/*", ownerOnly);
 apiRoutes
-  .get("/api/auth/me", (c) => c.json({ user: c.var.person, providers: [] }))
   .get("/api/sessions", async (c) => {
     const listed = await listSessions(c.env.DB);
     if (!listed.rows) return problem(c, 503, "no_registry", listed.why);

@@ -14,7 +14,7 @@ import { LINKED_SERVICES, type LinkedService, SERVICE_TITLES } from "./services.
 const serviceOf = (c: AppContext): LinkedService | undefined => LINKED_SERVICES.find((service) => service === c.req.param("service"));
 
 /** Chat programs, mail scanners and browsers that guess follow links too: they get nothing, and nothing is woken for them. */
-function isOnlyLooking(c: AppContext): Response | null {
+export function isOnlyLooking(c: AppContext): Response | null {
   if (c.req.method === "HEAD") return c.body(null, 200);
   const purpose = `${c.req.header("sec-purpose") ?? ""} ${c.req.header("purpose") ?? ""} ${c.req.header("x-moz") ?? ""}`;
   return /prefetch|prerender/i.test(purpose) ? c.body(null, 403) : null;
