@@ -31,17 +31,17 @@ export const ownerOnlyPage: MiddlewareHandler<App> = async (c, next) => {
   await next();
 };
 
-/** For JSON, streams and sockets: 401 (403: by another site's page) with the reason unless somebody asks who is recognised. What that person may do is asked elsewhere. */
+/** For JSON, streams and sockets: 401 with the reason unless somebody asks who is recognised. What that person may do is asked elsewhere. */
 export const signedInAt =
   (now: () => number): MiddlewareHandler<App> =>
   async (c, next) => {
     const identified = await identityOf(c, "data", now());
     if (!identified.ok) {
       const { code, message } = identified.refusal;
-      return problem(c, code === "other_site" ? 403 : 401, code, message);
+      return problem(c, 401, code, message);
     }
     const { identity } = identified;
-    const refusal = tooOften(c, identity.person.id, now());
+    const refusal = tooOften(c, identity, now());
     if (refusal) return refusal;
     c.set("identity", identity);
     c.set("person", identity.person);

@@ -33,6 +33,17 @@ export const sessions = sqliteTable(
 
 export type SessionRow = typeof sessions.$inferSelect;
 
+/** Who asked for something in a session, for the list that somebody sees. The truth is in the session's object. */
+export const sessionMembers = sqliteTable(
+  "session_members",
+  {
+    /** Id of a person as in a request: `slack:<team>:<user>`, `github:<id>`, `user:<id>`. */
+    person: text().notNull(),
+    session: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.person, table.session] })],
+);
+
 /** Registrations of a GitHub App that were begun and not ended: each belongs to one browser, works once, and not for long. */
 export const registrations = sqliteTable("registrations", {
   /** Hashes of the state that GitHub hands back, and of the cookie of the browser that began. */

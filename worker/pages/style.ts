@@ -26,6 +26,7 @@ ol, ul { margin: .25rem 0; padding-left: 1.25rem; }
 pre { background: var(--soft); border-radius: 6px; padding: .6rem .75rem; overflow-x: auto; font-size: .85rem; max-height: 24rem; }
 code { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; }
 pre code { font-size: inherit; }
+.looking form { display: none; }
 .bar { display: flex; gap: 1rem; align-items: center; justify-content: space-between; padding: .6rem 1rem; border-bottom: 1px solid var(--line); background: var(--sheet); }
 .brand { font-weight: 700; text-decoration: none; color: var(--ink); }
 main { flex: 1; width: 100%; max-width: 52rem; margin: 0 auto; padding: 1rem; }

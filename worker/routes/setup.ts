@@ -1,12 +1,12 @@
 /**
- * Registering the GitHub App by its manifest: a form, the way to GitHub, and the way back with a code for the App's keys. Only for the
- * owner; the state that GitHub hands back is bound to the browser that began, works once, and for ten minutes.
+ * Registering the GitHub App by its manifest: a form, the way to GitHub, and the way back with a code for the App's keys. Only for
+ * admins; the state that GitHub hands back is bound to the browser that began, works once, and for ten minutes.
  */
 import { bodyLimit } from "hono/body-limit";
 import { getCookie, setCookie } from "hono/cookie";
 import { convertCode, isCode } from "../../bots/github/registration.ts";
 import { MAX_NAME, nameMistake, renderGitHubManifest, siteOf, webhookAddress } from "../../manifest/github.ts";
-import { ownerOnlyPage } from "../auth/guard.ts";
+import { administerPage, tellOf } from "../auth/doors.ts";
 import { beginRegistration, REGISTRATION_MS, returnRegistration, takeRegistration } from "../db/registrations.ts";
 import { problemPage } from "../pages/problem.tsx";
 import { brokenOffPage, createdPage, installedPage, type SetUp, setUpPage, setupFormPage, toGitHubPage } from "../pages/setup.tsx";
@@ -66,7 +66,7 @@ function ownWebhook(settings: Settings): string | null {
   return own.ok ? own.url : null;
 }
 
-setupRoutes.get("/setup/github", ownerOnlyPage, (c) => {
+setupRoutes.get("/setup/github", administerPage, (c) => {
   const { settings } = c.var;
   const setUp = setUpOf(settings);
   if (setUp.state === "whole") return setUpPage(c, setUp, `${settings.PUBLIC_ORIGIN}/github/webhook`);
@@ -80,7 +80,7 @@ setupRoutes.get("/setup/github", ownerOnlyPage, (c) => {
 /** GitHub's rule for names of accounts: letters, digits and single hyphens within, at most 39. */
 const ACCOUNT = /^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$/i;
 
-setupRoutes.post("/setup/github", ownerOnlyPage, limited, async (c) => {
+setupRoutes.post("/setup/github", administerPage, limited, async (c) => {
   const { settings } = c.var;
   const { webUrl } = github(settings);
   const form = await c.req.parseBody();
@@ -101,6 +101,7 @@ setupRoutes.post("/setup/github", ownerOnlyPage, limited, async (c) => {
     return setupFormPage(c, { setUp: setUpOf(settings), fields, site, reachable: ownWebhook(settings) !== null, mistakes });
   }
   const claim = { state: newToken(), browser: browserOf(c) ?? newToken() };
+  await tellOf(c, { action: "app.begun", target: `github-app:${fields.name}`, detail: { owner: fields.owner } });
   await beginRegistration(c.env.DB, claim, webhook.url, Date.now());
   keepBrowser(c, claim.browser);
   const target = fields.owner === "" ? `${webUrl}/settings/apps/new` : `${webUrl}/organizations/${fields.owner}/settings/apps/new`;
@@ -110,7 +111,7 @@ setupRoutes.post("/setup/github", ownerOnlyPage, limited, async (c) => {
 const BEFORE_AGAIN =
   "If the App was made at GitHub already, delete it there before you begin again: its name is taken as long as it exists.";
 
-setupRoutes.get("/setup/github/created", ownerOnlyPage, async (c) => {
+setupRoutes.get("/setup/github/created", administerPage, async (c) => {
   const { settings } = c.var;
   const [code, state, browser] = [c.req.query("code") ?? "", c.req.query("state") ?? "", browserOf(c)];
   if (!isCode(code) || !TOKEN.test(state))
@@ -135,6 +136,7 @@ setupRoutes.get("/setup/github/created", ownerOnlyPage, async (c) => {
     case "spent":
       return brokenOffPage(c, 400, "GitHub gave no keys", converted.why, BEFORE_AGAIN);
     case "created": {
+      await tellOf(c, { action: "app.registered", target: `github-app:${converted.app.slug}` });
       const own = new URL(registration.webhook).pathname === "/github/webhook";
       return createdPage(c, converted.app, {
         webUrl,

@@ -10,16 +10,18 @@ import { Request as Ask } from "../../protocol/request.ts";
 import type { Command } from "../../protocol/runner.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";
 import type { View } from "../../protocol/view.ts";
+import { stillMaySee } from "../auth/facts.ts";
 import { type Settings, settingsOf } from "../settings.ts";
 import { Asking } from "./asking.ts";
 import { Asks, askTables } from "./asks.ts";
-import type { Accepted, Opening, SessionRpc } from "./contract.ts";
+import type { Accepted, Opening, SessionRpc, Whose } from "./contract.ts";
 import { Conversation } from "./conversation.ts";
 import { answerRunner } from "./credentials.ts";
 import type { Row } from "./delivery.ts";
 import { Inbox, inboxTables } from "./inbox.ts";
 import { Kin } from "./kin.ts";
 import { Log, logTables } from "./log.ts";
+import { Members, memberTables } from "./members.ts";
 import { linksOf, messageOf } from "./messages.ts";
 import { ModelCalls } from "./model-calls.ts";
 import { Outbox, outboxTables } from "./outbox.ts";
@@ -35,12 +37,25 @@ import { hasTables, migrate } from "./schema.ts";
 import { Threads, threadTables } from "./threads.ts";
 import { Timers } from "./timers.ts";
 import { Turns, turnTables } from "./turns.ts";
-import { Viewers } from "./viewers.ts";
+import { readViewer, Viewers } from "./viewers.ts";
 import { Voice } from "./voice.ts";
 
-const TABLES = [inboxTables, turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables, threadTables, pullTables];
+const TABLES = [
+  inboxTables,
+  turnTables,
+  askTables,
+  logTables,
+  sandboxTables,
+  linkTables,
+  outboxTables,
+  threadTables,
+  pullTables,
+  memberTables,
+];
 /** A request that could not be handled is tried this often before the thread is told. */
 const REQUEST_TRIES = 5;
+/** More events than one request makes. */
+const MOST_OF_A_REQUEST = 50;
 /** After an error of ours, look again after this time, in ms. */
 const AFTER_ERROR_MS = 10_000;
 /** In an object without a session: the id of the session that its thread belongs to. */
@@ -55,7 +70,13 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   readonly #asks = new Asks(this.ctx.storage.sql);
   readonly #log = new Log(this.ctx.storage.sql);
   readonly #sandbox = new Sandbox(this.ctx.storage.sql);
-  readonly #viewers = new Viewers(this.ctx, this.#log);
+  readonly #members = new Members(this.ctx.storage.sql);
+  readonly #viewers = new Viewers(this.ctx, this.#log, {
+    now: this.#now,
+    maySee: stillMaySee(this.env, this.#settings, () => this.#whose()),
+    again: () => this.#arm(),
+    report: (entry) => this.#report(entry),
+  });
   readonly #threads = new Threads(this.ctx.storage.sql);
   readonly #pulls = new Pulls(this.ctx.storage.sql);
   readonly #outside = new Outside(this.#settings);
@@ -220,6 +241,16 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     return Promise.resolve();
   }
 
+  whose(): Promise<Whose | null> {
+    return Promise.resolve(this.#exists ? this.#whose() : null);
+  }
+
+  #whose(): Whose {
+    const view = this.#log.view();
+    const { thread, repository, who, closed } = view;
+    return { thread, repository, began: who?.id ?? null, members: this.#members.all(view), closed: closed !== null };
+  }
+
   snapshot(): Promise<{ n: number; view: View } | null> {
     return Promise.resolve(this.#exists ? { n: this.#log.last(), view: this.#log.view() } : null);
   }
@@ -252,7 +283,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     return this.#modelCalls.allow(generation, this.#turns.running()?.id);
   }
 
-  /** WebSocket upgrades: `/runner?generation=` with the runner's token, `/viewer?after=` (the Worker has checked the right). */
+  /** WebSocket upgrades: `/runner?generation=` with the runner's token, `/viewer?after=` (the Worker has checked the right, and says whose to check again). */
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return new Response("expected a WebSocket upgrade", { status: 426 });
@@ -260,7 +291,9 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     if (url.pathname === "/viewer") {
       const after = url.searchParams.get("after");
       if (after !== null && !/^\d{1,15}$/.test(after)) return new Response("after must be an event number", { status: 400 });
-      return this.#viewers.connect(after === null ? undefined : Number(after));
+      const answer = this.#viewers.connect(after === null ? undefined : Number(after), readViewer(url.searchParams));
+      this.#arm();
+      return answer;
     }
     if (url.pathname !== "/runner") return new Response("not found", { status: 404 });
     const generation = Number(url.searchParams.get("generation"));
@@ -327,7 +360,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     if (fresh.length + live.length === 0) return;
     this.#viewers.show(fresh, live);
     this.#outbox.touch();
-    if (fresh.length > 0) this.#registry.touch(this.#log.view(), this.#now());
+    if (fresh.length > 0) this.#registry.touch(this.#log.view(), this.#members.all(this.#log.view()), this.#now());
   }
 
   /** Brings what is to what is wanted. Decides synchronously; what needs the network is started and reports back. */
@@ -346,6 +379,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     });
     this.#restUntil = done ? 0 : now + AFTER_ERROR_MS;
     this.#kin.tell(now);
+    this.#viewers.checkAgain(now);
     // What is due goes out first: the alarm then stands where the next thing is due.
     const pumped = this.#outbox.pump();
     this.#arm();
@@ -353,7 +387,9 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   }
 
   #handle(request: Ask): void {
+    const before = this.#log.last();
     this.#conversation.handle(request);
+    for (const { event } of this.#log.after(before, MOST_OF_A_REQUEST)) if (event.type === "turn.queued") this.#members.add(event.who.id);
     // Whatever was said may come with a change of the pull request: what it is now is asked, not believed.
     if (request.kind === "changed" || request.kind === "closed") this.#pullCare.changed();
   }
@@ -408,8 +444,8 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   #arm(): void {
     const now = this.#now();
     this.#guard("timers", () => {
-      const dues = [this.#inbox, this.#turns, this.#asks, this.#outbox, this.#care, this.#pullCare, this.#threads].map((part) =>
-        part.nextDue(now),
+      const dues = [this.#inbox, this.#turns, this.#asks, this.#outbox, this.#care, this.#pullCare, this.#threads, this.#viewers].map(
+        (part) => part.nextDue(now),
       );
       const rested = dues.map((due) => (due === undefined ? undefined : Math.max(due, this.#restUntil)));
       this.#timers.arm(rested, now, this.#link.isConnected());
