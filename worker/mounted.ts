@@ -1,5 +1,6 @@
 /** All routes in their order, what stands before each of them, and what answers where there is none. */
 import { Hono } from "hono";
+import { limitedByAddress } from "./auth/rate-limit.ts";
 import { problemPage } from "./pages/problem.tsx";
 import { adminRoutes } from "./routes/admin.ts";
 import { apiRoutes } from "./routes/api.ts";
@@ -20,6 +21,7 @@ import { slackRoutes } from "./routes/slack.ts";
 export const app = new Hono<App>();
 
 app.use(safeHeaders, withSettings);
+app.use("/api/*", limitedByAddress());
 for (const routes of [
   healthRoutes,
   slackRoutes(),

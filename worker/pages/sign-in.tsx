@@ -136,13 +136,29 @@ const until = (at: number, now: number): string => {
   return hours < 48 ? `in ${hours} h` : `in ${Math.round(hours / 24)} days`;
 };
 
+/** Kinds of browsers by what stands in their names; each of the first also says that it is one of those after it. */
+const BROWSERS: readonly (readonly [string, RegExp])[] = [
+  ["Edge", /Edg\/(\d+)/],
+  ["Opera", /OPR\/(\d+)/],
+  ["Firefox", /Firefox\/(\d+)/],
+  ["Chrome", /Chrome\/(\d+)/],
+  ["Safari", /Version\/(\d+).* Safari\//],
+  ["curl", /^curl\/(\d+)/],
+];
+const SYSTEMS: readonly (readonly [string, RegExp])[] = [
+  ["Android", /Android/],
+  ["iPhone", /iPhone/],
+  ["iPad", /iPad/],
+  ["Windows", /Windows/],
+  ["Mac", /Mac OS X/],
+  ["Linux", /Linux/],
+];
+
 /** A browser's name of itself, short: people know which is which by its kind and system. */
 export function agentWords(agent: string): string {
-  const [browser] = /(?:Edg|OPR|Firefox|Chrome|Safari|curl)\/\d+/.exec(agent) ?? [];
-  const [system] = /Android|iPhone|iPad|Windows|Mac OS X|Linux/.exec(agent) ?? [];
-  const words = [browser?.replace("/", " ").replace("Edg ", "Edge ").replace("OPR ", "Opera "), system].filter(
-    (part) => part !== undefined,
-  );
+  const browser = BROWSERS.find(([, pattern]) => pattern.test(agent));
+  const system = SYSTEMS.find(([, pattern]) => pattern.test(agent));
+  const words = [browser && `${browser[0]} ${browser[1].exec(agent)?.[1]}`, system?.[0]].filter((part) => part !== undefined);
   return words.length > 0 ? words.join(" on ") : agent.slice(0, 60) || "unnamed";
 }
 

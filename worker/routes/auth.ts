@@ -18,7 +18,7 @@ import { signedInAt, signedInPageAt } from "../auth/guard.ts";
 import { type Identity, identityOf } from "../auth/identity.ts";
 import { accessTokenOf, forgetTokens } from "../auth/oauth-tokens.ts";
 import { type Ports, PROVIDERS, type Provider, type SignIn, signInOf } from "../auth/providers.ts";
-import { limiter, type Rate, SIGN_IN_RATE } from "../auth/rate-limit.ts";
+import { addressOf, limiter, type Rate, SIGN_IN_RATE, tooMany } from "../auth/rate-limit.ts";
 import { isToken, newToken, random, sha256 } from "../auth/token.ts";
 import { accountsOf, userById } from "../auth/users.ts";
 import { problemPage } from "../pages/problem.tsx";
@@ -30,6 +30,8 @@ import { isOnlyLooking } from "./links.ts";
 /** The world, for tests: what is not given is the real one. */
 export type AuthRouteOptions = Partial<Ports> & { rate?: Rate };
 
+/** The period that `SIGN_IN_LIMIT` of wrangler.jsonc counts in, in s. */
+const LIMIT_SECONDS = 60;
 /** The longest body taken, in bytes. */
 const MAX_BODY = 4 * 1024;
 const Exchange = z.strictObject({ code: z.string().refine(isToken, "must be the code of the address: 64 hex digits") });
@@ -61,11 +63,18 @@ export function authRoutes(options: AuthRouteOptions = {}) {
     onError: (c) => problem(c as AppContext, 413, "too_large", `A body may have at most ${MAX_BODY} bytes.`, { limit: MAX_BODY }),
   });
 
-  /** Seconds to wait, 0 for none. An address that is missing is everybody's. */
-  const tooSoon = (c: AppContext): number => {
-    const seconds = buckets.take(c.req.header("cf-connecting-ip") ?? "unknown", ports.now());
-    if (seconds > 0) c.header("retry-after", String(seconds));
-    return seconds;
+  /** Seconds to wait, 0 for none. */
+  const tooSoon = async (c: AppContext): Promise<number> => {
+    const address = addressOf(c.req.raw.headers);
+    const seconds = buckets.take(address, ports.now());
+    if (seconds > 0) return seconds;
+    // Without this binding, as under another wrangler.jsonc, the isolate's own count remains.
+    const limit: RateLimit | undefined = c.env.SIGN_IN_LIMIT;
+    return limit === undefined || (await limit.limit({ key: address })).success ? 0 : LIMIT_SECONDS;
+  };
+  const tooManyPage = (c: AppContext, seconds: number): Response => {
+    c.header("retry-after", String(seconds));
+    return signInPage(c, { providers: [], missing: [], to: "/", why: "too-many", who: null }, 429);
   };
   const flowPorts = (c: AppContext, signIn: SignIn): FlowPorts => ({ ...ports, db: c.env.DB, signIn, whence: whence(c.req.raw.headers) });
   const tell = (c: AppContext, { userId, person }: Identity, action: string, detail: Record<string, string | number> = {}) =>
@@ -92,7 +101,8 @@ export function authRoutes(options: AuthRouteOptions = {}) {
     const { settings } = c.var;
     const signIn = signInOf(settings);
     if (!signIn.ok) return refusedTo(c, "not-set-up", pageOfOurs(goTo));
-    if (tooSoon(c) > 0) return signInPage(c, { providers: [], missing: [], to: pageOfOurs(goTo), why: "too-many", who: null }, 429);
+    const seconds = await tooSoon(c);
+    if (seconds > 0) return tooManyPage(c, seconds);
     const kept = cookieOf(c.req.raw.headers, browserCookie(settings)) ?? undefined;
     const browser = isToken(kept) ? kept : newToken(ports.random);
     const begun = await beginFlow(flowPorts(c, signIn), { provider, goTo, browser, linkTo });
@@ -136,7 +146,8 @@ export function authRoutes(options: AuthRouteOptions = {}) {
     const { settings } = c.var;
     const signIn = signInOf(settings);
     if (!signIn.ok) return refusedTo(c, "not-set-up", "/");
-    if (tooSoon(c) > 0) return signInPage(c, { providers: [], missing: [], to: "/", why: "too-many", who: null }, 429);
+    const seconds = await tooSoon(c);
+    if (seconds > 0) return tooManyPage(c, seconds);
     const browser = cookieOf(c.req.raw.headers, browserCookie(settings));
     const finished = await finishFlow(flowPorts(c, signIn), provider, new URL(c.req.url).searchParams, browser);
     if (!finished.ok) return refusedTo(c, finished.why, finished.goTo);
@@ -155,8 +166,8 @@ export function authRoutes(options: AuthRouteOptions = {}) {
   app.post("/api/auth/exchange", limited, async (c) => {
     const signIn = signInOf(c.var.settings);
     if (!signIn.ok) return problem(c, 503, "not_set_up", "Sign-in is not set up here.");
-    const seconds = tooSoon(c);
-    if (seconds > 0) return problem(c, 429, "too_many", `Too many requests. Try again in ${seconds} s.`, { seconds });
+    const seconds = await tooSoon(c);
+    if (seconds > 0) return tooMany(c, seconds);
     const identified = await identityOf(c, "data", ports.now());
     if (!identified.ok)
       return problem(c, identified.refusal.code === "other_site" ? 403 : 401, identified.refusal.code, identified.refusal.message);
