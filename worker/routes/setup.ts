@@ -7,6 +7,7 @@ import { getCookie, setCookie } from "hono/cookie";
 import { convertCode, isCode } from "../../bots/github/registration.ts";
 import { MAX_NAME, nameMistake, renderGitHubManifest, siteOf, webhookAddress } from "../../manifest/github.ts";
 import { administerPage, tellOf } from "../auth/doors.ts";
+import { isToken, newToken } from "../auth/token.ts";
 import { beginRegistration, REGISTRATION_MS, returnRegistration, takeRegistration } from "../db/registrations.ts";
 import { problemPage } from "../pages/problem.tsx";
 import { brokenOffPage, createdPage, installedPage, type SetUp, setUpPage, setupFormPage, toGitHubPage } from "../pages/setup.tsx";
@@ -16,10 +17,6 @@ import { type AppContext, routes } from "./app.ts";
 /** The longest form taken, in bytes. */
 const MAX_FORM = 8 * 1024;
 const COOKIE = "errand-setup";
-/** The form of a state and of the cookie: 32 random bytes in hex. */
-const TOKEN = /^[0-9a-f]{64}$/;
-
-const newToken = (): string => [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const isLoopback = (address: string): boolean => /^(127\.[\d.]+|localhost|\[::1\])$/.test(new URL(address).hostname);
 
@@ -41,7 +38,7 @@ function setUpOf(settings: Settings): SetUp {
 function browserOf(c: AppContext): string | undefined {
   const secure = isSecure(c);
   const value = secure ? getCookie(c, COOKIE, "host") : getCookie(c, COOKIE);
-  return value !== undefined && TOKEN.test(value) ? value : undefined;
+  return isToken(value) ? value : undefined;
 }
 
 const isSecure = (c: AppContext): boolean => c.var.settings.PUBLIC_ORIGIN?.startsWith("https:") === true;
@@ -114,7 +111,7 @@ const BEFORE_AGAIN =
 setupRoutes.get("/setup/github/created", administerPage, async (c) => {
   const { settings } = c.var;
   const [code, state, browser] = [c.req.query("code") ?? "", c.req.query("state") ?? "", browserOf(c)];
-  if (!isCode(code) || !TOKEN.test(state))
+  if (!isCode(code) || !isToken(state))
     return brokenOffPage(c, 400, "This is not the way back from GitHub", "The address has no code, or was cut short.", BEFORE_AGAIN);
   const registration = browser === undefined ? null : await takeRegistration(c.env.DB, { state, browser }, Date.now());
   if (!registration) {
