@@ -13,6 +13,7 @@ import { healthRoutes } from "./routes/health.ts";
 import { linkRoutes } from "./routes/links.ts";
 import { modelRoutes } from "./routes/model.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { peopleRoutes } from "./routes/people.ts";
 import { runnerRoutes } from "./routes/runner.ts";
 import { setupRoutes } from "./routes/setup.ts";
 import { slackRoutes } from "./routes/slack.ts";
@@ -29,6 +30,7 @@ for (const routes of [
   assetRoutes,
   authRoutes(),
   adminRoutes,
+  peopleRoutes,
   apiRoutes,
   modelRoutes,
   runnerRoutes,

@@ -17,6 +17,7 @@ export function auditPage(c: AppContext, rows: readonly AuditRow[], next: number
   const content = (
     <>
       <Bar>
+        <a href="/admin/people">People</a>
         <a href="/admin/audit.csv">Export as CSV</a>
       </Bar>
       <main class="narrow">

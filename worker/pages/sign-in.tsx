@@ -6,7 +6,7 @@ import { PROVIDER_NAMES, PROVIDERS, type Provider } from "../auth/providers.ts";
 import type { AuthSessionRow, IdentityRow } from "../db/schema.ts";
 import type { AppContext } from "../routes/app.ts";
 import { Bar, page } from "./document.tsx";
-import { ago } from "./time.ts";
+import { ago, until } from "./time.ts";
 
 /** Why the page is shown: a refusal, or what came before it. */
 export const REASONS: Record<
@@ -131,11 +131,6 @@ export type AccountShown = {
   now: number;
 };
 
-const until = (at: number, now: number): string => {
-  const hours = Math.max(1, Math.round((at - now) / 3600_000));
-  return hours < 48 ? `in ${hours} h` : `in ${Math.round(hours / 24)} days`;
-};
-
 /** Kinds of browsers by what stands in their names; each of the first also says that it is one of those after it. */
 const BROWSERS: readonly (readonly [string, RegExp])[] = [
   ["Edge", /Edg\/(\d+)/],
@@ -202,7 +197,7 @@ export function accountPage(c: AppContext, shown: AccountShown): Response {
                       {agentWords(session.agent)} {session.hash === who.sessionHash ? <span class="pill done">here</span> : null}
                     </p>
                     <p class="quiet">
-                      {`signed in ${ago(session.createdAt, now)} · last seen ${ago(session.seenAt, now)} · ends ${until(session.expiresAt, now)}`}
+                      {`signed in ${ago(session.createdAt, now)} · last seen ${ago(session.seenAt, now)} · ends in ${until(session.expiresAt, now)}`}
                     </p>
                   </div>
                   {session.hash === who.sessionHash ? null : (
