@@ -152,10 +152,3 @@ function adminDoor(kind: Kind): MiddlewareHandler<App> {
 /** For JSON and pages of those who run this installation. */
 export const administer: MiddlewareHandler<App> = adminDoor("data");
 export const administerPage: MiddlewareHandler<App> = adminDoor("page");
-
-/** For pages that anybody who signed in may have, with the person's commit address. */
-export const personPage: MiddlewareHandler<App> = async (c, next) =>
-  within(c, "page", async () => {
-    await askerOf(c);
-    return void (await next());
-  });

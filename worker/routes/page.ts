@@ -4,7 +4,7 @@ import * as z from "zod";
 import { CreateSession, FromClient } from "../../protocol/client.ts";
 import type { NumberedEvent } from "../../protocol/events.ts";
 import { AS_ADMIN_MS, confirmAsAdmin } from "../auth/as-admin.ts";
-import { may, mayPage, personPage, tellOf } from "../auth/doors.ts";
+import { may, mayPage, tellOf } from "../auth/doors.ts";
 import { signedInPage } from "../auth/guard.ts";
 import { visibleSessions } from "../auth/visible.ts";
 import { listPage } from "../pages/list.tsx";
@@ -53,7 +53,7 @@ export const pageRoutes = routes();
 
 pageRoutes.get("/", signedInPage, async (c) => listPage(c, await visibleSessions(c), newPageId(), Date.now()));
 
-pageRoutes.post("/", personPage, limited, async (c) => {
+pageRoutes.post("/", signedInPage, limited, async (c) => {
   const { id, text, ...options } = await fieldsOf(c);
   const parsed = CreateSession.safeParse({ id, text: text ?? "", options });
   if (!parsed.success) return problemPage(c, 400, "That did not work", parsed.error.issues.map((issue) => issue.message).join("; "));

@@ -133,7 +133,10 @@ setupRoutes.get("/setup/github/created", administerPage, async (c) => {
     case "spent":
       return brokenOffPage(c, 400, "GitHub gave no keys", converted.why, BEFORE_AGAIN);
     case "created": {
-      await tellOf(c, { action: "app.registered", target: `github-app:${converted.app.slug}` });
+      // GitHub gives the keys once: they are shown also where this cannot be written, and that it was begun has been.
+      await tellOf(c, { action: "app.registered", target: `github-app:${converted.app.slug}` }).catch(() =>
+        console.warn("audit: not written", "app.registered"),
+      );
       const own = new URL(registration.webhook).pathname === "/github/webhook";
       return createdPage(c, converted.app, {
         webUrl,
