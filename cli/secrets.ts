@@ -14,7 +14,11 @@ const Secrets = z.object({
   slackSigningSecret: z.string().min(32),
   /** Private ES256 key in JWK form that signs grants. */
   grantKey: z.record(z.string(), z.unknown()),
+  /** What providers' tokens are encrypted with in the database: keys of 32 bytes in base64 by id, and the id of the one for new ones. */
+  tokenKeys: z.object({ current: z.string().min(1), keys: z.record(z.string(), z.string().length(44)) }),
 });
+/** A file of an earlier version, which had no such keys. */
+const Kept = Secrets.extend({ tokenKeys: Secrets.shape.tokenKeys.optional() });
 export type Secrets = z.infer<typeof Secrets>;
 
 /** Reads the secrets of a data folder, making them the first time. Throws with a clear text when the file is damaged. */
@@ -23,8 +27,11 @@ export async function loadSecrets(data: string): Promise<Secrets> {
   const file = join(data, "secrets.json");
   if (existsSync(file)) {
     const json = parse(readFileSync(file, "utf8"));
-    const parsed = Secrets.safeParse(json);
-    if (parsed.success) return parsed.data;
+    const parsed = Kept.safeParse(json);
+    if (parsed.success) {
+      const { tokenKeys, ...rest } = parsed.data;
+      return tokenKeys ? { ...rest, tokenKeys } : write(file, { ...rest, tokenKeys: newTokenKeys() });
+    }
     const wrong = json === undefined ? "it is not JSON" : `wrong: ${parsed.error.issues.map((issue) => issue.path.join(".")).join(", ")}`;
     throw new Error(
       `${file} is damaged (${wrong}). Restore it from a copy, or remove the whole folder ${data} to start anew: without these secrets its sessions can't be continued.`,
@@ -38,7 +45,14 @@ export async function loadSecrets(data: string): Promise<Secrets> {
     backendKey: secret(),
     slackSigningSecret: secret(),
     grantKey: { ...(await exportJWK(privateKey)), kid: randomBytes(6).toString("hex"), alg: "ES256" },
+    tokenKeys: newTokenKeys(),
   };
+  return write(file, secrets);
+}
+
+const newTokenKeys = (): Secrets["tokenKeys"] => ({ current: "k1", keys: { k1: randomBytes(32).toString("base64") } });
+
+function write(file: string, secrets: Secrets): Secrets {
   writeFileSync(`${file}.new`, JSON.stringify(secrets), { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return secrets;

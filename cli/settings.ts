@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type GitHubSettings, readGitHub } from "./github-settings.ts";
+import { readSignIn, type SignInSettings } from "./sign-in-settings.ts";
 
 /** What `npm start -- --help` says; a file of its own, since it is read before anything is installed. */
 export const HELP = readFileSync(join(import.meta.dirname, "help.txt"), "utf8");
@@ -21,6 +22,7 @@ export type StartSettings = {
   slack: SlackSettings;
   github: GitHubSettings;
   model: ModelSettings;
+  signIn: SignInSettings;
   /** Null: the sample repository of the local git host. */
   repository: string | null;
   repositoryBaseUrl: string | null;
@@ -29,7 +31,7 @@ export type StartSettings = {
 };
 
 /** Ports used, counted from `--port`. */
-export const PORTS = { worker: 0, page: 1, git: 2, slack: 3, model: 4, backend: 5, github: 6 } as const;
+export const PORTS = { worker: 0, page: 1, git: 2, slack: 3, model: 4, backend: 5, github: 6, google: 7 } as const;
 
 /** What each port is for, in words. */
 export const PORT_USES: Record<keyof typeof PORTS, string> = {
@@ -40,6 +42,7 @@ export const PORT_USES: Record<keyof typeof PORTS, string> = {
   model: "the demonstration model",
   backend: "the sandbox backend",
   github: "the local GitHub",
+  google: "the local Google",
 };
 
 type Env = Record<string, string | undefined>;
@@ -71,6 +74,7 @@ export function readSettings(
     slack: readSlack(env, mistakes),
     github: readGitHub(env, mistakes, remarks),
     model: readModel(env, mistakes, remarks),
+    signIn: readSignIn(env, mistakes, remarks),
     repository: text(env.ERRAND_REPOSITORY),
     repositoryBaseUrl: text(env.ERRAND_REPOSITORY_BASE_URL),
     remarks,

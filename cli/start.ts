@@ -81,7 +81,7 @@ async function checkPorts(first: number): Promise<void> {
     if (await isTaken(first + offset)) taken.push(`${first + offset} (for ${PORT_USES[part]})`);
   if (taken.length === 0) return;
   const which = taken.length === 1 ? `Port ${taken[0]} is` : `The ports ${taken.join(", ")} are`;
-  throw new Error(`${which} taken by another program. End it, or choose seven others in a row: npm start -- --port 9000`);
+  throw new Error(`${which} taken by another program. End it, or choose eight others in a row: npm start -- --port 9000`);
 }
 
 /** What has been started, to be ended in the opposite order. */
@@ -185,8 +185,16 @@ async function startLocal(settings: StartSettings, signingSecret: string, runnin
       dataDir: join(data, "world"),
       slackEventsUrl: slack.kind === "local" ? `${origin}/slack/events` : null,
       signingSecret,
-      ports: Object.fromEntries((["page", "git", "slack", "model", "github"] as const).map((part) => [part, port + PORTS[part]])),
-      github: github.kind === "local" ? { webhookUrl: `${origin}/github/webhook`, webhookSecret: randomBytes(32).toString("hex") } : null,
+      ports: Object.fromEntries((["page", "git", "slack", "model", "github", "google"] as const).map((part) => [part, port + PORTS[part]])),
+      github:
+        github.kind === "local"
+          ? {
+              webhookUrl: `${origin}/github/webhook`,
+              webhookSecret: randomBytes(32).toString("hex"),
+              callbackUrls: [`${origin}/auth/github/callback`],
+            }
+          : null,
+      google: github.kind === "local" && !settings.signIn.google ? { redirectUris: [`${origin}/auth/google/callback`] } : null,
       model: demonstration ? "demonstration" : null,
     });
     running.add(world.stop);
@@ -200,8 +208,8 @@ async function startLocal(settings: StartSettings, signingSecret: string, runnin
 }
 
 function standInsOf(world: World | null): StandIns {
-  if (!world) return { slack: null, git: null, github: null };
-  return { slack: world.slack, git: world.git, github: world.github };
+  if (!world) return { slack: null, git: null, github: null, google: null };
+  return { slack: world.slack, git: world.git, github: world.github, google: world.google };
 }
 
 /** Starts a part and starts it again whenever it ends by itself, with a growing wait. */

@@ -16,15 +16,33 @@ const SERVER = { ERRAND_GITHUB_WEB_URL: "https://git.acme.dev", ERRAND_GITHUB_AP
 const local: StandIns = {
   slack: { botToken: "xoxb-local", apiUrl: "http://127.0.0.1:8790/api/" },
   git: { url: "http://127.0.0.1:8789" },
-  github: { appId: "1", slug: "errand", privateKey: PEM, webhookSecret: "local-secret", apiUrl: "http://127.0.0.1:8793" },
+  github: {
+    appId: "1",
+    slug: "errand",
+    privateKey: PEM,
+    webhookSecret: "local-secret",
+    apiUrl: "http://127.0.0.1:8793",
+    clientId: "Iv1.local1",
+    clientSecret: "local-client-secret",
+  },
+  google: { url: "http://127.0.0.1:8794", clientId: "local-google", clientSecret: "local-google-secret" },
 };
+const CLIENT = { ERRAND_GITHUB_CLIENT_ID: "Iv1.real", ERRAND_GITHUB_CLIENT_SECRET: "real-client-secret" };
+const GOOGLE = { ERRAND_GOOGLE_CLIENT_ID: "real-google", ERRAND_GOOGLE_CLIENT_SECRET: "real-google-secret" };
+const RULES = { ERRAND_SIGN_IN_RULES: '{"open":true}' };
 
 function vars(env: Record<string, string>) {
   const read = readSettings([], env);
   if (read.ok !== true) throw new Error(JSON.stringify(read));
   const { slack, github } = read.settings;
   const standIns = { ...local, github: github.kind === "local" ? local.github : null, slack: slack.kind === "local" ? local.slack : null };
-  const secrets = { deployment: "d", backendKey: "b", sessionKey: "s", grantKey: { kid: "k" } };
+  const secrets = {
+    deployment: "d",
+    backendKey: "b",
+    sessionKey: "s",
+    grantKey: { kid: "k" },
+    tokenKeys: { current: "k1", keys: { k1: "x" } },
+  };
   return workerVars(read.settings, secrets, { owner: "ada", slackSigningSecret: "x", standIns });
 }
 
@@ -83,6 +101,28 @@ describe("the Worker's settings", () => {
       { ERRAND_REPOSITORY_BASE_URL: "https://git.acme.dev" },
       { GITHUB_APP_ID: "", REPOSITORY_BASE_URL: "https://git.acme.dev", DEFAULT_REPOSITORY: "" },
     ],
+    [
+      "sign-in with the local people",
+      {},
+      {
+        ...{ GITHUB_CLIENT_ID: "Iv1.local1", GITHUB_CLIENT_SECRET: "local-client-secret" },
+        ...{ GOOGLE_CLIENT_ID: "local-google", GOOGLE_CLIENT_SECRET: "local-google-secret", GOOGLE_ISSUER: "http://127.0.0.1:8794" },
+        SIGN_IN_RULES: '{"githubOrganisations":["acme"],"emailDomains":["acme.example"]}',
+        TOKEN_KEYS: '{"current":"k1","keys":{"k1":"x"}}',
+      },
+    ],
+    [
+      "sign-in with a real App, and with no Google at which one can be anybody",
+      { ...APP, ...CLIENT, ...RULES },
+      { GITHUB_CLIENT_ID: "Iv1.real", GITHUB_CLIENT_SECRET: "real-client-secret", GOOGLE_CLIENT_ID: "", SIGN_IN_RULES: '{"open":true}' },
+    ],
+    ["an App without its client", APP, { GITHUB_CLIENT_ID: "", GOOGLE_CLIENT_ID: "", GOOGLE_ISSUER: "", SIGN_IN_RULES: "" }],
+    [
+      "a real Google: the local rules are not for it",
+      GOOGLE,
+      { GOOGLE_CLIENT_ID: "real-google", GOOGLE_CLIENT_SECRET: "real-google-secret", GOOGLE_ISSUER: "", SIGN_IN_RULES: "" },
+    ],
+    ["a client without its App", { ...CLIENT, ERRAND_REPOSITORY: "acme/app" }, { GITHUB_CLIENT_ID: "", GOOGLE_CLIENT_ID: "" }],
   ])("%s", (_name, env, expected) => expect(vars(env)).toMatchObject(expected));
 
   it("a private key is one line, as an env file has it", () => {

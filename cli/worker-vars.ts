@@ -7,7 +7,16 @@ export type StandIns = {
   slack: { botToken: string; apiUrl: string } | null;
   /** The git host of the sample repository. */
   git: { url: string } | null;
-  github: { appId: string; slug: string; privateKey: string; webhookSecret: string; apiUrl: string } | null;
+  github: {
+    appId: string;
+    slug: string;
+    privateKey: string;
+    webhookSecret: string;
+    apiUrl: string;
+    clientId: string;
+    clientSecret: string;
+  } | null;
+  google: { url: string; clientId: string; clientSecret: string } | null;
 };
 
 /** The repository of the local git host. */
@@ -16,7 +25,7 @@ const SAMPLE = "acme/sample";
 /** The variables of worker/settings.ts. `owner`: what the owner of this machine is called. */
 export function workerVars(
   settings: StartSettings,
-  secrets: Pick<Secrets, "deployment" | "backendKey" | "sessionKey" | "grantKey">,
+  secrets: Pick<Secrets, "deployment" | "backendKey" | "sessionKey" | "grantKey" | "tokenKeys">,
   with_: { owner: string; slackSigningSecret: string; standIns: StandIns },
 ): Record<string, string> {
   const { port, slack, model } = settings;
@@ -33,11 +42,32 @@ export function workerVars(
     SLACK_BOT_TOKEN: slack.kind === "real" ? slack.botToken : (standIns.slack?.botToken ?? ""),
     SLACK_API_URL: slack.kind === "real" ? "" : (standIns.slack?.apiUrl ?? ""),
     ...githubVars(settings, standIns),
+    ...signInVars(settings, standIns),
+    TOKEN_KEYS: JSON.stringify(secrets.tokenKeys),
     MODEL_URL: model.kind === "real" ? model.url : `http://127.0.0.1:${port + PORTS.model}/v1`,
     MODEL_KEY: model.kind === "real" ? model.key : "demonstration",
     MODEL_NAME: model.kind === "real" ? model.name : "demonstration",
     MODEL_PRICE: model.kind === "real" ? model.price : '{"input":0,"output":0}',
     MODEL_CONTEXT: model.kind === "real" ? model.context : "",
+  };
+}
+
+/** Who is let in where only the local people can be. */
+const LOCAL_RULES = JSON.stringify({ githubOrganisations: ["acme"], emailDomains: ["acme.example"] });
+
+/** Sign-in: with real accounts, or with the local people. A real GitHub never stands beside a Google at which one can be anybody. */
+function signInVars({ github, signIn }: StartSettings, standIns: StandIns): Record<string, string> {
+  const local = github.kind === "local" ? standIns : { github: null, google: null };
+  const atGitHub =
+    github.kind === "real" ? signIn.github : local.github && { id: local.github.clientId, secret: local.github.clientSecret };
+  const atGoogle = signIn.google ?? (local.google && { id: local.google.clientId, secret: local.google.clientSecret });
+  return {
+    GITHUB_CLIENT_ID: atGitHub?.id ?? "",
+    GITHUB_CLIENT_SECRET: atGitHub?.secret ?? "",
+    GOOGLE_CLIENT_ID: atGoogle?.id ?? "",
+    GOOGLE_CLIENT_SECRET: atGoogle?.secret ?? "",
+    GOOGLE_ISSUER: signIn.google ? "" : (local.google?.url ?? ""),
+    SIGN_IN_RULES: signIn.rules ?? (github.kind === "local" && !signIn.google ? LOCAL_RULES : ""),
   };
 }
 

@@ -25,6 +25,8 @@ describe("the GitHub manifest", () => {
       checks: "write",
       actions: "read",
       statuses: "read",
+      members: "read",
+      emails: "read",
     });
     expect([manifest.public, manifest.request_oauth_on_install]).toEqual([false, false]);
   });

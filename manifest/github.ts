@@ -15,6 +15,8 @@ export const PERMISSIONS = {
   checks: { access: "write", why: "to show its state beside a commit, and to hear of failing checks" },
   actions: { access: "read", why: "to read what a failing workflow printed" },
   statuses: { access: "read", why: "to know whether a commit is green where a CI reports by commit status" },
+  members: { access: "read", why: "to know who belongs to your organisation and its teams, where that decides who may sign in" },
+  emails: { access: "read", why: "to know the verified addresses of who signs in" },
 } as const satisfies Record<string, { access: "read" | "write"; why: string }>;
 
 /** What GitHub is to tell. Installations and their repositories are always told, and may not be listed. */

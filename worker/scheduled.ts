@@ -1,10 +1,17 @@
 /** What the Worker does by the clock, every five minutes. */
 import { gitHubApp } from "../bots/github/client.ts";
+import { forgetOld } from "./auth/audit.ts";
 import { sweepDeliveries } from "./github-sweep.ts";
 import { githubOf, settingsOf } from "./settings.ts";
 
-/** Looks for missed deliveries of GitHub's, where GitHub is set up. Logs one line; never rejects, since the next time is soon. */
+/** Does all of it. Logs a line for what it did or could not do; never rejects, since the next time is soon. */
 export async function scheduled(_controller: unknown, env: Env): Promise<void> {
+  await forgetOld(env.DB, Date.now()).catch(() => console.warn(JSON.stringify({ at: "audit", outcome: "old entries not deleted" })));
+  await sweepGitHub(env);
+}
+
+/** Looks for missed deliveries of GitHub's, where GitHub is set up. */
+async function sweepGitHub(env: Env): Promise<void> {
   const log = (line: Record<string, unknown>) => console.log(JSON.stringify({ at: "github-sweep", ...line }));
   try {
     const github = githubOf(settingsOf(env));

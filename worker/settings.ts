@@ -20,6 +20,34 @@ const price = z.object(
   'must be JSON such as {"input":3,"output":15}',
 );
 
+/** 32 bytes in base64: a key for AES-256. */
+const key = z.string().transform((text, issue) => {
+  try {
+    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+    if (bytes.length === 32) return bytes;
+  } catch {
+    // Not base64, which is said as any other wrong key is.
+  }
+  issue.addIssue({ code: "custom", message: "must be 32 bytes in base64" });
+  return z.NEVER;
+});
+const tokenKeys = z
+  .strictObject(
+    { current: z.string().min(1).max(40), keys: z.record(z.string().min(1).max(40), key) },
+    'must be JSON such as {"current":"k1","keys":{"k1":"<32 bytes in base64>"}}',
+  )
+  .refine(({ current, keys }) => Object.hasOwn(keys, current), "must have the current key among its keys");
+const lowered = z.string().trim().toLowerCase();
+const rules = z.strictObject(
+  {
+    githubOrganisations: z.array(lowered.regex(/^[a-z\d][a-z\d-]{0,38}$/, "must be names of organisations")).default([]),
+    githubTeams: z.array(lowered.regex(/^[a-z\d][a-z\d-]{0,38}\/[a-z\d_-]{1,100}$/, 'must be "organisation/team"')).default([]),
+    emailDomains: z.array(lowered.regex(/^[a-z\d-]+(\.[a-z\d-]+)+$/, "must be domains such as example.com")).default([]),
+    open: z.boolean().default(false),
+  },
+  'must be JSON such as {"githubOrganisations":["acme"],"githubTeams":["acme/core"],"emailDomains":["acme.example"],"open":false}',
+);
+
 /** JSON, or what no schema takes. */
 function parsed(text: string | null): unknown {
   try {
@@ -62,6 +90,23 @@ const Schema = z.object({
   GITHUB_ALLOWED_BOTS: optional
     .transform((text) => (text === null ? [] : parsed(text)))
     .pipe(z.array(bot, 'must be JSON such as [{"login":"name[bot]","id":123}]')),
+  /** The GitHub App's client id and secret, with which people sign in. */
+  GITHUB_CLIENT_ID: optional,
+  GITHUB_CLIENT_SECRET: optional,
+  /** An OAuth client of Google's ("Web application"), and who issues its ID tokens; empty = https://accounts.google.com. */
+  GOOGLE_CLIENT_ID: optional,
+  GOOGLE_CLIENT_SECRET: optional,
+  GOOGLE_ISSUER: address,
+  /**
+   * JSON `{"current":"k2","keys":{"k1":"<32 bytes in base64>","k2":…}}`: what providers' tokens are encrypted with. To rotate, add a key and make it
+   * the current one; what the old one encrypted still opens as long as it stays in the list.
+   */
+  TOKEN_KEYS: optional.transform(parsed).pipe(tokenKeys.nullable()),
+  /**
+   * JSON `{"githubOrganisations":[],"githubTeams":["org/team"],"emailDomains":[],"open":false}`: who may sign in besides the first user ever, who is let
+   * in and is an admin, and whoever was invited. Empty: nobody else.
+   */
+  SIGN_IN_RULES: optional.transform((text) => (text === null ? {} : parsed(text))).pipe(rules),
   /** Where `owner/name` is cloned from. */
   REPOSITORY_BASE_URL: optional,
   /** `owner/name` used when nobody names one. */
@@ -80,6 +125,11 @@ const Schema = z.object({
   MODEL_PRICE: optional.transform(parsed).pipe(price.nullable()),
 });
 export type Settings = z.infer<typeof Schema>;
+
+/** Keys by id, and which of them new secrets are encrypted with. */
+export type TokenKeys = NonNullable<Settings["TOKEN_KEYS"]>;
+/** Who may sign in besides the first user and who was invited. Names are in lower case. */
+export type SignInRules = Settings["SIGN_IN_RULES"];
 
 /** What the GitHub App needs to be heard and to write. */
 const GITHUB = ["GITHUB_APP_ID", "GITHUB_APP_SLUG", "GITHUB_PRIVATE_KEY", "GITHUB_WEBHOOK_SECRET"] as const;

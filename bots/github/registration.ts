@@ -15,6 +15,11 @@ const Conversion = z.object({
   owner: z.object({ login: z.string().regex(/^[\w-]{1,100}$/), type: z.string().optional() }),
   pem: z.string().min(1),
   webhook_secret: z.string().min(1),
+  client_id: z
+    .string()
+    .regex(/^[\w.-]{1,100}$/)
+    .nullish(),
+  client_secret: z.string().min(1).nullish(),
 });
 
 /** An App just made, with its secrets: never logged or stored here. `privateKey` is PKCS#8 PEM. */
@@ -25,6 +30,8 @@ export type NewApp = {
   owner: { login: string; organisation: boolean };
   privateKey: string;
   webhookSecret: string;
+  /** With what people sign in; null where GitHub did not say. */
+  client: { id: string; secret: string } | null;
 };
 
 /** How asking for the keys ended. `spent`: this code gives none, and never will. `away`: GitHub did not answer, the code may still be good. */
@@ -63,10 +70,11 @@ export async function convertCode(
       kind: "spent",
       why: `GitHub's answer lacks ${parsed.error.issues.map((issue) => issue.path.join(".") || "everything").join(", ")}.`,
     };
-  const { id, slug, name, owner, pem, webhook_secret } = parsed.data;
+  const { id, slug, name, owner, pem, webhook_secret, client_id, client_secret } = parsed.data;
   try {
     const by = { login: owner.login, organisation: owner.type === "Organization" };
-    return { kind: "created", app: { id, slug, name, owner: by, privateKey: toPkcs8Pem(pem), webhookSecret: webhook_secret } };
+    const client = client_id && client_secret ? { id: client_id, secret: client_secret } : null;
+    return { kind: "created", app: { id, slug, name, owner: by, privateKey: toPkcs8Pem(pem), webhookSecret: webhook_secret, client } };
   } catch (error) {
     if (error instanceof WrongKey) return { kind: "spent", why: "GitHub's answer holds no private key that errand can read." };
     throw error;

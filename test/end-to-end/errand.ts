@@ -14,7 +14,7 @@ export const MENTION = `<@${WORKSPACE.bot}>`;
 /** Where screenshots are kept. */
 export const ARTEFACTS = join(root, "artefacts");
 
-/** A port with six free ones after it. */
+/** A port with seven free ones after it. */
 export async function freePorts(): Promise<number> {
   const free = (port: number) =>
     new Promise<boolean>((done) => {
@@ -24,10 +24,10 @@ export async function freePorts(): Promise<number> {
     });
   for (let tries = 0; tries < 50; tries += 1) {
     const first = 20_000 + Math.floor(Math.random() * 10_000);
-    const all = await Promise.all(Array.from({ length: 7 }, (_, offset) => free(first + offset)));
+    const all = await Promise.all(Array.from({ length: 8 }, (_, offset) => free(first + offset)));
     if (all.every(Boolean)) return first;
   }
-  throw new Error("no seven free ports in a row");
+  throw new Error("no eight free ports in a row");
 }
 
 export class Errand {

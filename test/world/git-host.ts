@@ -15,6 +15,7 @@ import { promisify } from "node:util";
 import { git, gitEnvironment } from "./bare.ts";
 import { POST_RECEIVE_HOOK, UPDATE_HOOK } from "./git-hooks.ts";
 import { isLoopbackHost } from "./loopback.ts";
+import { answerBy } from "./web-request.ts";
 
 const run = promisify(execFile);
 
@@ -88,6 +89,8 @@ export interface Forge {
   pushed(repository: string, pushes: Push[], login: string | null): Promise<void>;
   /** Where a path that is not git's is shown to people; null where nowhere. */
   pageOf(path: string): string | null;
+  /** What answers at a path that is not git's and is neither sent on; null for all others. */
+  serves?(path: string): ((request: Request) => Response | Promise<Response>) | null;
 }
 
 /** The user and password of an `Authorization` header; nulls where it is none of Basic auth. Pure. */
@@ -239,6 +242,8 @@ export async function startGitHost(options: GitHostOptions) {
     if (!isLoopbackHost(request.headers.host)) return text(response, 403, "Only this machine is served.\n");
     const address = new URL(request.url ?? "/", "http://127.0.0.1");
     const path = parseGitPath(address.pathname);
+    const served = forge?.serves?.(address.pathname);
+    if (served) return answerBy(request, response, served);
     const page = path?.kind === "git" || address.pathname.endsWith(".git") ? null : forge?.pageOf(address.pathname + address.search);
     if (page) return response.writeHead(request.method === "GET" ? 302 : 307, { location: page }).end();
     if (path?.kind === "list") {

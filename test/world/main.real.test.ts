@@ -25,6 +25,10 @@ describe("the command", () => {
   test("helps, and says what is wrong with what it is given", async () => {
     expect(await command("--help")).toMatchObject({ code: 0, out: expect.stringContaining("Usage: node test/world/main.ts") });
     expect(await command("--nope")).toMatchObject({ code: 2, err: expect.stringContaining("--nope") });
+    expect(await command("--sign-in", "errand")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("--sign-in takes an address such as"),
+    });
     expect(await command("--page", "x")).toMatchObject({ code: 2, err: "--page takes a port from 0 to 65535, not x.\n" });
   });
 
@@ -52,6 +56,16 @@ test("a world with a GitHub has its repositories in the git host, and its pages 
   expect(await (await fetch(String(issue?.body.html_url))).text()).toContain("Add a --characters option");
   // An address made of the git host's leads to the same page.
   expect(await (await fetch(`${world.git.url}/acme/sample/issues/1`)).text()).toContain("Add a --characters option");
+  await world.stop();
+});
+
+test("a world with sign-in has a Google, and knows where people are sent back to", async () => {
+  const options = { dataDir: join(folder, "sign-in"), slackEventsUrl: null, signingSecret: "s", model: null } as const;
+  const back = "http://127.0.0.1:8787/auth/google/callback";
+  const world = await startWorld({ ...options, google: { redirectUris: [back] } });
+  const issuer = world.google?.url;
+  const found = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+  expect(found).toMatchObject({ issuer, authorization_endpoint: `${issuer}/o/oauth2/v2/auth` });
   await world.stop();
 });
 

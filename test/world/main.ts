@@ -1,10 +1,11 @@
-/** The whole local world at once, and a command to run it alone: a Slack, a GitHub, a page to use both, a git host, a model. */
+/** The whole local world at once, and a command to run it alone: a Slack, a GitHub, a page to use both, a Google, a git host, a model. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startGitHost } from "./git-host.ts";
 import { type GitHubOptions, startGitHub } from "./github/start.ts";
+import { type GoogleOptions, startGoogle } from "./google/start.ts";
 import { demonstrationModel, startModel } from "./model.ts";
 import { startPage } from "./page/start.ts";
 import { startSlack } from "./slack/start.ts";
@@ -19,12 +20,14 @@ export interface WorldOptions {
   /** The bot's token; the world's own unless given. */
   botToken?: string;
   /** Ports on 127.0.0.1; each that is missing is a free one. */
-  ports?: { slack?: number; page?: number; git?: number; model?: number; github?: number };
+  ports?: { slack?: number; page?: number; git?: number; model?: number; github?: number; google?: number };
   /**
    * The GitHub, whose repositories are the git host's; null or missing starts none, and the git host then asks nobody to sign in.
    * `webhookUrl` is null while there is no App that listens.
    */
-  github?: Pick<GitHubOptions, "webhookUrl" | "webhookSecret" | "app"> | null;
+  github?: Pick<GitHubOptions, "webhookUrl" | "webhookSecret" | "app" | "callbackUrls"> | null;
+  /** The Google to sign in with; null or missing starts none. */
+  google?: Pick<GoogleOptions, "redirectUris"> | null;
   /** `demonstration` starts the scripted model; null starts none. */
   model: "demonstration" | null;
   /** The waiting time between two pieces of the model's text, in ms. */
@@ -57,12 +60,14 @@ export async function startWorld(options: WorldOptions) {
     const page = await startPage({ slack, github, port: ports.page ?? 0 });
     stops.push(page.stop);
     github?.setWebUrl(new URL("github", page.url).href);
+    const google = options.google ? await startGoogle({ ...options.google, port: ports.google ?? 0, dataDir: options.dataDir }) : null;
+    if (google) stops.push(google.stop);
     const model =
       options.model === null
         ? null
         : await startModel({ port: ports.model ?? 0, respond: demonstrationModel(), paceMs: options.paceMs ?? 25 });
     if (model) stops.push(model.stop);
-    return { slack, github, page, git, model, stop };
+    return { slack, github, page, google, git, model, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -81,8 +86,10 @@ Usage: node test/world/main.ts [options]
   --secret <text>     the signing secret of those posts (default: a random one, printed)
   --webhooks <url>    where the GitHub posts webhooks, such as http://127.0.0.1:8787/github/webhook
   --webhook-secret <text>  what they are signed with (default: a random one, printed)
-  --page <port>       port of the page; --slack, --github, --git and --model set the others (default: free ones)
+  --page <port>       port of the page; --slack, --github, --google, --git and --model set the others (default: free ones)
   --no-github         without the GitHub; the git host then takes branches that begin with errand/ from everyone
+  --sign-in <origin>  errand's own, such as http://127.0.0.1:8787: with it a Google is started too, and people who sign in there or at
+                      the GitHub are sent back to /auth/google/callback and /auth/github/callback of it
   --no-model          without the scripted model
 
   With the GitHub, its API's address, the App's id and the file with its key are printed.
@@ -95,8 +102,8 @@ async function command(args: string[]): Promise<number | undefined> {
   const port = { type: "string" } as const;
   let values: ReturnType<typeof parse>["values"];
   function parse() {
-    const texts = { data: port, events: port, secret: port, webhooks: port, "webhook-secret": port } as const;
-    const options = { ...texts, page: port, slack: port, github: port, git: port, model: port } as const;
+    const texts = { data: port, events: port, secret: port, webhooks: port, "webhook-secret": port, "sign-in": port } as const;
+    const options = { ...texts, page: port, slack: port, github: port, google: port, git: port, model: port } as const;
     const flag = { type: "boolean" } as const;
     return parseArgs({ args, options: { ...options, "no-model": flag, "no-github": flag, help: flag } });
   }
@@ -111,7 +118,7 @@ async function command(args: string[]): Promise<number | undefined> {
     return 0;
   }
   const ports: Record<string, number> = {};
-  for (const name of ["page", "slack", "github", "git", "model"] as const) {
+  for (const name of ["page", "slack", "github", "google", "git", "model"] as const) {
     const value = values[name];
     if (value === undefined) continue;
     const number = Number(value);
@@ -124,12 +131,19 @@ async function command(args: string[]): Promise<number | undefined> {
   const secret = values.secret ?? randomBytes(16).toString("hex");
   const webhookSecret = values["webhook-secret"] ?? randomBytes(16).toString("hex");
   const dataDir = values.data ?? ".errand/world";
+  const origin = URL.parse(values["sign-in"] ?? "")?.origin;
+  if (values["sign-in"] !== undefined && !origin) {
+    process.stderr.write(`--sign-in takes an address such as http://127.0.0.1:8787, not ${values["sign-in"]}.\n`);
+    return 2;
+  }
+  const back = (provider: string) => (origin ? [`${origin}/auth/${provider}/callback`] : []);
   const world = await startWorld({
     dataDir,
     slackEventsUrl: values.events ?? null,
     signingSecret: secret,
     ports,
-    github: values["no-github"] ? null : { webhookUrl: values.webhooks ?? null, webhookSecret },
+    github: values["no-github"] ? null : { webhookUrl: values.webhooks ?? null, webhookSecret, callbackUrls: back("github") },
+    google: origin ? { redirectUris: back("google") } : null,
     model: values["no-model"] ? null : "demonstration",
   });
   const keyFile = join(dataDir, "github-app.pem");
@@ -143,7 +157,14 @@ async function command(args: string[]): Promise<number | undefined> {
       ? [
           ["GitHub API", world.github.apiUrl],
           ["GitHub App", `${world.github.appId} (${world.github.slug}), key in ${keyFile}`],
+          ...(origin ? [["GitHub client", `${world.github.clientId}, secret ${world.github.clientSecret}`]] : []),
           ...(values["webhook-secret"] ? [] : [["webhook secret", webhookSecret]]),
+        ]
+      : []),
+    ...(world.google
+      ? [
+          ["Google", world.google.url],
+          ["Google client", `${world.google.clientId}, secret ${world.google.clientSecret}`],
         ]
       : []),
     ["git host", world.git.url],

@@ -1,29 +1,55 @@
-/** The doors: every route that needs a person goes through one of these, and both ask `identify`. */
+/** The doors: every route that needs a person goes through one of these. Who that person is says `identity.ts`. */
 import type { MiddlewareHandler } from "hono";
 import { accessPage } from "../pages/problem.tsx";
 import { type App, isUpgrade } from "../routes/app.ts";
 import { problem } from "../routes/errors.ts";
-import { identify } from "./owner.ts";
+import { pageOfOurs } from "./go-to.ts";
+import { identityOf } from "./identity.ts";
+import { tooOften } from "./rate-limit.ts";
 
-/** For JSON, streams and sockets: 401 with the reason unless the owner asks. */
-export const ownerOnly: MiddlewareHandler<App> = async (c, next) => {
-  const identity = identify(c.req.raw, c.var.settings, "data");
-  if (!identity.person) return problem(c, 401, identity.refusal.code, identity.refusal.message);
-  c.set("person", identity.person);
-  await next();
-};
+/** For JSON, streams and sockets: 401 with the reason unless somebody asks who is recognised. What that person may do is asked elsewhere. */
+export const signedInAt =
+  (now: () => number): MiddlewareHandler<App> =>
+  async (c, next) => {
+    const identified = await identityOf(c, "data", now());
+    if (!identified.ok) {
+      const { code, message } = identified.refusal;
+      return problem(c, 401, code, message);
+    }
+    const { identity } = identified;
+    const refusal = tooOften(c, identity, now());
+    if (refusal) return refusal;
+    c.set("identity", identity);
+    c.set("person", identity.person);
+    await next();
+  };
 
 /**
- * For pages: 401 with a page that says who may open this. Another loopback name is sent to the address that links,
- * forms and grants are made for.
+ * For pages: who is not signed in is sent to do so and comes back here. Another loopback name is sent to the address that links, forms and
+ * grants are made for.
  */
-export const ownerOnlyPage: MiddlewareHandler<App> = async (c, next) => {
-  const { settings } = c.var;
-  const identity = identify(c.req.raw, settings, "page");
-  if (!identity.person) return accessPage(c, identity.refusal);
-  const { pathname, search, origin } = new URL(c.req.url);
-  if (settings.PUBLIC_ORIGIN && origin !== settings.PUBLIC_ORIGIN && c.req.method === "GET" && !isUpgrade(c.req.raw.headers))
-    return c.redirect(settings.PUBLIC_ORIGIN + pathname + search, 302);
-  c.set("person", identity.person);
-  await next();
-};
+export const signedInPageAt =
+  (now: () => number): MiddlewareHandler<App> =>
+  async (c, next) => {
+    const identified = await identityOf(c, "page", now());
+    if (!identified.ok) {
+      const { refusal } = identified;
+      if (refusal.code !== "not_signed_in" && refusal.code !== "session_ended") return accessPage(c, refusal);
+      const query = new URLSearchParams({ to: pageOfOurs(c.req.path) });
+      if (refusal.code === "session_ended") query.set("why", "session-ended");
+      return c.redirect(`/sign-in?${query}`, 302);
+    }
+    const { settings } = c.var;
+    const { pathname, search, origin } = new URL(c.req.url);
+    if (settings.PUBLIC_ORIGIN && origin !== settings.PUBLIC_ORIGIN && c.req.method === "GET" && !isUpgrade(c.req.raw.headers))
+      return c.redirect(settings.PUBLIC_ORIGIN + pathname + search, 302);
+    c.set("identity", identified.identity);
+    c.set("person", identified.identity.person);
+    await next();
+  };
+
+/** `signedInAt` by the Worker's clock. */
+export const signedIn = signedInAt(Date.now);
+
+/** `signedInPageAt` by the Worker's clock. */
+export const signedInPage = signedInPageAt(Date.now);

@@ -1,6 +1,6 @@
 /**
- * Who asks. Until there is sign-in, the only identity is the owner of the machine, and only for requests that came by
- * loopback, directly, and not from another site's page. Pure: the decision is made from the request's headers alone.
+ * The owner of the machine, who is recognised without signing in: only for requests that came by loopback, directly, and not from another
+ * site's page. Pure: the decision is made from the request's headers alone.
  */
 import type { Person } from "../../protocol/request.ts";
 
@@ -42,10 +42,10 @@ export function identify(
 ): Identity {
   const { headers } = request;
   if (settings.LOCAL_OWNER === null || settings.PUBLIC_ORIGIN === null)
-    return nobody("no_sign_in", "This installation has no sign-in yet, so nobody can be recognised.");
+    return nobody("no_sign_in", "Sign-in is not set up here, so nobody can be recognised.");
   const origin = new URL(settings.PUBLIC_ORIGIN);
   if (!LOOPBACK_HOSTS.has(origin.hostname))
-    return nobody("no_sign_in", "This installation is reachable from elsewhere and has no sign-in yet, so nobody can be recognised.");
+    return nobody("no_sign_in", "This installation is reachable from elsewhere and sign-in is not set up, so nobody can be recognised.");
   if (!isOwnHost(headers.get("host"), origin))
     return nobody("not_loopback", `Only ${settings.PUBLIC_ORIGIN} on the machine itself is served.`);
   const peer = headers.get("cf-connecting-ip");
@@ -75,7 +75,7 @@ function proxyHeader(headers: Headers): string | undefined {
  * Browsers send `Origin` with every WebSocket upgrade and every request that changes something, and `Sec-Fetch-*` with
  * all of them. Programs send neither. Reading a page may begin at a link elsewhere, but only in the top-level window.
  */
-function isSameSite(request: { method: string; headers: Headers }, publicOrigin: string, asked: Asked): boolean {
+export function isSameSite(request: { method: string; headers: Headers }, publicOrigin: string, asked: Asked): boolean {
   const { method, headers } = request;
   const origin = headers.get("origin");
   if (origin !== null && origin !== publicOrigin) return false;

@@ -1,6 +1,7 @@
 /** Registrations of a GitHub App that were begun: a state works once, for the browser that began, for ten minutes. */
 import { and, eq, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { sha256 } from "../auth/token.ts";
 import { type Registration, registrations } from "./schema.ts";
 
 /** How long a person may take at GitHub, in ms. */
@@ -8,11 +9,6 @@ export const REGISTRATION_MS = 10 * 60_000;
 
 /** What a browser brings back; only hashes are kept. */
 export type Claim = { state: string; browser: string };
-
-async function sha256(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 /** Keeps a registration that begins now, and forgets those whose time is over. */
 export async function beginRegistration(db: D1Database, claim: Claim, webhook: string, now: number): Promise<void> {

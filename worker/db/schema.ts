@@ -1,8 +1,9 @@
 /**
- * What is kept in D1: the registry of sessions, and what is known of GitHub beyond one session. The truth about a session is in its
- * object, so a row that is late or missing costs a line in a list, or an end that is not told, and nothing more.
+ * What is kept in D1: the registry of sessions, what is known of GitHub beyond one session, and the people who sign in. The truth about a
+ * session is in its object, so a row about it that is late or missing costs a line in a list, or an end that is not told, and nothing more.
+ * Of people, D1 is the truth: where it cannot be read, nobody is recognised. Every time is in ms since 1970.
  */
-import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 export const sessions = sqliteTable(
   "sessions",
@@ -31,6 +32,17 @@ export const sessions = sqliteTable(
 );
 
 export type SessionRow = typeof sessions.$inferSelect;
+
+/** Who asked for something in a session, for the list that somebody sees. The truth is in the session's object. */
+export const sessionMembers = sqliteTable(
+  "session_members",
+  {
+    /** Id of a person as in a request: `slack:<team>:<user>`, `github:<id>`, `user:<id>`. */
+    person: text().notNull(),
+    session: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.person, table.session] })],
+);
 
 /** Registrations of a GitHub App that were begun and not ended: each belongs to one browser, works once, and not for long. */
 export const registrations = sqliteTable("registrations", {
@@ -80,3 +92,147 @@ export const githubMissed = sqliteTable("github_missed", {
   tries: integer().notNull(),
   nextAt: integer("next_at").notNull(),
 });
+
+/** People who signed in at least once. */
+export const users = sqliteTable("users", {
+  /** 128 random bits in base32. */
+  id: text().primaryKey(),
+  name: text().notNull(),
+  /** Verified by a provider, or absent. */
+  email: text(),
+  role: text({ enum: ["admin", "member"] }).notNull(),
+  createdAt: integer("created_at").notNull(),
+  /** Who is disabled is recognised nowhere, and cannot sign in. */
+  disabledAt: integer("disabled_at"),
+});
+
+export type UserRow = typeof users.$inferSelect;
+
+/** Accounts elsewhere that are one of our users: each is one user's, and a user may have several. */
+export const identities = sqliteTable(
+  "identities",
+  {
+    provider: text({ enum: ["github", "google", "slack"] }).notNull(),
+    /** The account's id at the provider, which never changes hands: GitHub's number, Google's `sub`, Slack's `<team>:<user>`. */
+    subject: text().notNull(),
+    userId: text("user_id").notNull(),
+    /** Its name there, for showing: it may change, and another account may have it later. */
+    login: text(),
+    email: text(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.provider, table.subject] }), index("identities_by_user").on(table.userId)],
+);
+
+export type IdentityRow = typeof identities.$inferSelect;
+
+/** What providers let us do in a user's name, encrypted. */
+export const oauthTokens = sqliteTable(
+  "oauth_tokens",
+  {
+    userId: text("user_id").notNull(),
+    provider: text({ enum: ["github", "google"] }).notNull(),
+    /** Which of `TOKEN_KEYS` it was encrypted with. */
+    keyId: text("key_id").notNull(),
+    /** AES-256-GCM of access token, refresh token and their expiry, bound to this user and provider. */
+    sealed: text().notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    /** Somebody is refreshing it until then: a refresh token works once, so only one may use it. */
+    leasedUntil: integer("leased_until"),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.provider] })],
+);
+
+/** Where a user is signed in. */
+export const authSessions = sqliteTable(
+  "auth_sessions",
+  {
+    /** SHA-256 of its token, in hex. The token itself is kept nowhere. */
+    hash: text().primaryKey(),
+    userId: text("user_id").notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    seenAt: integer("seen_at").notNull(),
+    /** The browser, as it names itself. */
+    agent: text().notNull(),
+    revokedAt: integer("revoked_at"),
+  },
+  (table) => [index("auth_sessions_by_user").on(table.userId), index("auth_sessions_by_expiry").on(table.expiresAt)],
+);
+
+export type AuthSessionRow = typeof authSessions.$inferSelect;
+
+/** Sign-ins that were begun at a provider: each belongs to one browser, works once, and not for long. */
+export const authFlows = sqliteTable("auth_flows", {
+  /** Hashes of the state that the provider hands back, and of the cookie of the browser that began. */
+  state: text().primaryKey(),
+  browser: text().notNull(),
+  provider: text({ enum: ["github", "google"] }).notNull(),
+  keyId: text("key_id").notNull(),
+  /** The PKCE verifier and the nonce, encrypted. */
+  sealed: text().notNull(),
+  /** The page of ours that the person was going to. */
+  goTo: text("go_to").notNull(),
+  /** The user that the account is to be added to; absent: a sign-in. */
+  linkTo: text("link_to"),
+  expiresAt: integer("expires_at").notNull(),
+});
+
+/** Codes with which the page after a sign-in fetches the session's token: once each, and at once. */
+export const authCodes = sqliteTable("auth_codes", {
+  hash: text().primaryKey(),
+  sessionHash: text("session_hash").notNull(),
+  keyId: text("key_id").notNull(),
+  /** The session's token, encrypted. */
+  sealed: text().notNull(),
+  goTo: text("go_to").notNull(),
+  expiresAt: integer("expires_at").notNull(),
+});
+
+/** People who may sign in though no rule lets them: named by a verified e-mail address or by a GitHub login. */
+export const invitations = sqliteTable(
+  "invitations",
+  {
+    id: text().primaryKey(),
+    /** In lower case. One of the two is set. */
+    email: text(),
+    login: text(),
+    role: text({ enum: ["admin", "member"] }).notNull(),
+    invitedBy: text("invited_by").notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    /** The user who came by it: it works once. */
+    usedBy: text("used_by"),
+  },
+  (table) => [index("invitations_by_email").on(table.email), index("invitations_by_login").on(table.login)],
+);
+
+export type InvitationRow = typeof invitations.$inferSelect;
+
+/** Who did what: only ever added to. */
+export const audit = sqliteTable(
+  "audit",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    at: integer().notNull(),
+    /** Absent: nobody who is known, or the owner of the machine. */
+    userId: text("user_id"),
+    /** The person's name then. */
+    name: text().notNull(),
+    /** `area.what`, such as `sign-in.done`. */
+    action: text().notNull(),
+    /** What it was done to, such as `session:<id>`. */
+    target: text(),
+    /** JSON. Never a secret. */
+    detail: text().notNull(),
+    ip: text(),
+    agent: text(),
+  },
+  (table) => [
+    index("audit_by_time").on(table.at),
+    index("audit_by_user").on(table.userId, table.at),
+    index("audit_by_target").on(table.target, table.at),
+  ],
+);
+
+export type AuditRow = typeof audit.$inferSelect;

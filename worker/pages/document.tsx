@@ -6,9 +6,11 @@ import type { AppContext } from "../routes/app.ts";
 /** What a page may do beyond showing itself. `script`: an asset of ours it runs; `formsTo`: what its forms go to, where that is not us: an origin or a whole address. */
 export type PageOptions = {
   status?: ContentfulStatusCode;
-  script?: "session" | "open" | "submit" | "copy";
+  script?: "session" | "open" | "submit" | "copy" | "callback";
   formsTo?: string;
   refreshSeconds?: number;
+  /** Without a script, where the page goes on to by itself, instead of loading itself again. A path of ours. */
+  refreshTo?: string;
 };
 
 function contentSecurityPolicy(c: AppContext, nonce: string, options: PageOptions): string {
@@ -48,7 +50,12 @@ export function page(c: AppContext, title: string, content: Child, options: Page
         <link rel="stylesheet" href="/assets/page.css" />
         {options.refreshSeconds === undefined ? null : (
           <noscript>
-            <meta http-equiv="refresh" content={String(options.refreshSeconds)} />
+            <meta
+              http-equiv="refresh"
+              content={
+                options.refreshTo === undefined ? String(options.refreshSeconds) : `${options.refreshSeconds}; url=${options.refreshTo}`
+              }
+            />
           </noscript>
         )}
         {options.script ? <script nonce={nonce} src={`/assets/${options.script}.js`} defer></script> : null}

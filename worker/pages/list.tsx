@@ -1,22 +1,22 @@
 /** The list of sessions, and a form that starts one. */
-import type { SessionRow } from "../db/schema.ts";
+import type { Visible } from "../auth/visible.ts";
 import type { AppContext } from "../routes/app.ts";
 import { Bar, page } from "./document.tsx";
 import { ago } from "./time.ts";
 
 /** The page at `/`. `listed`: the rows, or why there are none to show. `pageId` names the session that the form starts, so that a double click starts one. */
-export function listPage(
-  c: AppContext,
-  listed: { rows: SessionRow[] } | { rows: null; why: string },
-  pageId: string,
-  now: number,
-): Response {
-  const { person, settings } = c.var;
+export function listPage(c: AppContext, listed: Visible, pageId: string, now: number): Response {
+  const { identity, settings } = c.var;
   const content = (
     <>
       <Bar>
         <span class="quiet">
-          <a href="/setup/github">GitHub</a> · {person.name ?? person.id}
+          {identity.role === "admin" ? (
+            <>
+              <a href="/setup/github">GitHub</a> · <a href="/admin/audit">Audit log</a> ·{" "}
+            </>
+          ) : null}
+          <a href="/account">{identity.person.name}</a>
         </span>
       </Bar>
       <main class="narrow">
@@ -60,6 +60,7 @@ export function listPage(
             ))}
           </ul>
         )}
+        {listed.rows !== null && listed.gap !== null ? <p class="quiet">{listed.gap}</p> : null}
       </main>
     </>
   );

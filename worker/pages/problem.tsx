@@ -1,6 +1,6 @@
 /** Pages for what went wrong: what it was, and what to do. */
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { Refusal } from "../auth/owner.ts";
+import type { Refusal } from "../auth/identity.ts";
 import type { AppContext } from "../routes/app.ts";
 import { Bar, page } from "./document.tsx";
 
@@ -26,7 +26,7 @@ export function accessPage(c: AppContext, refusal: Refusal): Response {
   const origin = c.var.settings.PUBLIC_ORIGIN;
   const how =
     refusal.code === "no_sign_in"
-      ? "Until sign-in exists, only the owner of the machine that runs errand can open its pages, on that machine."
+      ? "Until sign-in is set up, only the owner of the machine that runs errand can open its pages, on that machine."
       : `Open ${origin}${c.req.path} in a browser on the machine that runs errand, without a proxy or tunnel in between.`;
   return problemPage(c, 401, "Only the owner can open this", refusal.message, how);
 }

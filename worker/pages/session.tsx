@@ -1,6 +1,7 @@
 /** The page of one session: what was asked, what happens, and a place to say more. */
 import type { NumberedEvent } from "../../protocol/events.ts";
 import { runningTurn, type View } from "../../protocol/view.ts";
+import type { Decision } from "../auth/rights.ts";
 import type { AppContext } from "../routes/app.ts";
 import { SessionBlocks, titleOf } from "./blocks.tsx";
 import { Bar, page } from "./document.tsx";
@@ -9,29 +10,17 @@ import { Steps } from "./steps.tsx";
 /** What the page shows. `steps`: events for the lists of steps; `from`: number of the first that was looked at; `to`: of the last. */
 export type Shown = { session: string; view: View; n: number; steps: readonly NumberedEvent[]; from: number; to: number; now: number };
 
-/** The whole page. */
-export function sessionPage(c: AppContext, shown: Shown): Response {
+/** The whole page. `prompting`: whether the person may say something here. */
+export function sessionPage(c: AppContext, shown: Shown, prompting: Decision): Response {
   const { session, view } = shown;
   const content = (
     <>
       <Bar>
         <span id="connection" class="quiet" role="status"></span>
       </Bar>
-      <Main shown={shown} inPlace />
+      <Main shown={shown} inPlace looking={!prompting.ok} />
       <footer class="composer">
-        <form method="post" action={`/s/${session}/say`} data-say id="composer">
-          <input type="hidden" name="t" value="prompt" />
-          <input type="hidden" name="id" value={crypto.randomUUID()} />
-          <textarea
-            name="text"
-            rows={2}
-            required
-            maxlength={40_000}
-            placeholder="Ask for more. It starts when the work before it is done."
-            aria-label="Prompt"
-          ></textarea>
-          <button type="submit">Send</button>
-        </form>
+        {prompting.ok ? <Composer session={session} /> : <p class="quiet">{prompting.why}</p>}
         <p id="outcome" class="quiet" role="status"></p>
       </footer>
     </>
@@ -39,19 +28,37 @@ export function sessionPage(c: AppContext, shown: Shown): Response {
   return page(c, `${titleOf(view)} · errand`, content, { script: "session" });
 }
 
+function Composer(props: { session: string }) {
+  return (
+    <form method="post" action={`/s/${props.session}/say`} data-say id="composer">
+      <input type="hidden" name="t" value="prompt" />
+      <input type="hidden" name="id" value={crypto.randomUUID()} />
+      <textarea
+        name="text"
+        rows={2}
+        required
+        maxlength={40_000}
+        placeholder="Ask for more. It starts when the work before it is done."
+        aria-label="Prompt"
+      ></textarea>
+      <button type="submit">Send</button>
+    </form>
+  );
+}
+
 /** The changing part alone, for the page's script. */
 export function sessionFragment(c: AppContext, shown: Shown): Response {
   c.header("cache-control", "no-store");
-  return c.html((<Main shown={shown} inPlace={false} />).toString());
+  return c.html((<Main shown={shown} inPlace={false} looking={false} />).toString());
 }
 
-/** `inPlace`: steps stand in their turns' lists; otherwise they come apart, for the script to append. */
-function Main(props: { shown: Shown; inPlace: boolean }) {
-  const { shown, inPlace } = props;
+/** `inPlace`: steps stand in their turns' lists; otherwise they come apart, for the script to append. `looking`: without buttons, which would be refused. */
+function Main(props: { shown: Shown; inPlace: boolean; looking: boolean }) {
+  const { shown, inPlace, looking } = props;
   const { session, view, n, steps, from, to, now } = shown;
   const running = runningTurn(view) !== undefined || view.sandbox.state === "starting";
   return (
-    <main data-session={session} data-n={n} data-to={to} data-running={String(running)}>
+    <main class={looking ? "looking" : ""} data-session={session} data-n={n} data-to={to} data-running={String(running)}>
       <SessionBlocks view={view} session={session} now={now} steps={inPlace ? steps : []} />
       {inPlace && from > 1 ? (
         <p class="quiet">

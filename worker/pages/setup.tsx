@@ -193,6 +193,7 @@ export function envLines(app: NewApp, github: { apiUrl: string; webUrl: string }
     ["ERRAND_GITHUB_PRIVATE_KEY", app.privateKey.trim().replaceAll("\n", "\\n")],
     ["ERRAND_GITHUB_WEBHOOK_SECRET", app.webhookSecret],
   ];
+  if (app.client) lines.push(["ERRAND_GITHUB_CLIENT_ID", app.client.id], ["ERRAND_GITHUB_CLIENT_SECRET", app.client.secret]);
   if (proxy) lines.push(["ERRAND_GITHUB_WEBHOOK_PROXY", proxy]);
   if (github) lines.push(["ERRAND_GITHUB_WEB_URL", github.webUrl], ["ERRAND_GITHUB_API_URL", github.apiUrl]);
   return lines.map(([name, value]) => `${name}=${quoted(value)}\n`).join("");
@@ -201,7 +202,8 @@ export function envLines(app: NewApp, github: { apiUrl: string; webUrl: string }
 /** The same for a deployed Worker: commands, each with its secret on standard input, so that no shell's history keeps one of a single line. */
 export function wranglerCommands(app: NewApp): string {
   const secret = (name: string, value: string) => `npx wrangler secret put ${name} <<'END'\n${value.trim()}\nEND\n`;
-  return secret("GITHUB_PRIVATE_KEY", app.privateKey) + secret("GITHUB_WEBHOOK_SECRET", app.webhookSecret);
+  const client = app.client ? secret("GITHUB_CLIENT_SECRET", app.client.secret) : "";
+  return secret("GITHUB_PRIVATE_KEY", app.privateKey) + secret("GITHUB_WEBHOOK_SECRET", app.webhookSecret) + client;
 }
 
 /** The App's keys: the only time they are shown. */
@@ -210,7 +212,7 @@ export function createdPage(
   app: NewApp,
   where: { webUrl: string; github: { apiUrl: string; webUrl: string } | null; proxy: string | null },
 ): Response {
-  const vars = `"GITHUB_APP_ID": "${app.id}",\n"GITHUB_APP_SLUG": "${app.slug}",\n${
+  const vars = `"GITHUB_APP_ID": "${app.id}",\n"GITHUB_APP_SLUG": "${app.slug}",\n${app.client ? `"GITHUB_CLIENT_ID": "${app.client.id}",\n` : ""}${
     where.github ? `"GITHUB_WEB_URL": "${where.github.webUrl}",\n"GITHUB_API_URL": "${where.github.apiUrl}",\n` : ""
   }`;
   const settings = app.owner.organisation

@@ -26,6 +26,7 @@ ol, ul { margin: .25rem 0; padding-left: 1.25rem; }
 pre { background: var(--soft); border-radius: 6px; padding: .6rem .75rem; overflow-x: auto; font-size: .85rem; max-height: 24rem; }
 code { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; }
 pre code { font-size: inherit; }
+.looking form { display: none; }
 .bar { display: flex; gap: 1rem; align-items: center; justify-content: space-between; padding: .6rem 1rem; border-bottom: 1px solid var(--line); background: var(--sheet); }
 .brand { font-weight: 700; text-decoration: none; color: var(--ink); }
 main { flex: 1; width: 100%; max-width: 52rem; margin: 0 auto; padding: 1rem; }
@@ -78,6 +79,11 @@ textarea { resize: vertical; display: block; }
 .setup { margin: 1rem 0 1.5rem; }
 .setup label { display: block; font-weight: 600; margin-top: 1rem; }
 .setup button { margin-top: 1rem; background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
+.providers { display: grid; gap: .6rem; max-width: 22rem; margin: 1.25rem 0; }
+.providers .button { justify-content: center; min-height: 2.75rem; background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
+.places { list-style: none; padding-left: 0; }
+.places li { display: flex; flex-wrap: wrap; gap: .25rem .75rem; align-items: center; justify-content: space-between; padding: .6rem 0; border-top: 1px solid var(--line); }
+.places p { margin: 0; }
 .asked li, .mistakes li { margin: .3rem 0; }
 .copied pre { margin-top: .35rem; }
 summary { cursor: pointer; }

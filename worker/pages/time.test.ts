@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, count, dollars, duration } from "./time.ts";
+import { ago, count, dollars, duration, until } from "./time.ts";
 
 test.each([
   [0, "0 ms"],
@@ -31,3 +31,9 @@ test.each([
   [0.0012, "$0.0012"],
   [1.234, "$1.23"],
 ])("%d is %s", (cost, text) => expect(dollars(cost)).toBe(text));
+
+test.each([
+  [10, "1 h"],
+  [30 * 3_600_000, "30 h"],
+  [7 * 24 * 3_600_000 - 5, "7 days"],
+])("%d ms from now is in %s", (ms, words) => expect(until(1_000 + ms, 1_000)).toBe(words));

@@ -20,6 +20,12 @@ export function ago(at: number, now: number): string {
   return `${Math.floor(hours / 24)} days ago`;
 }
 
+/** How long until then, coarsely: `1 h`, `30 h`, `6 days`. */
+export function until(at: number, now: number): string {
+  const hours = Math.max(1, Math.round((at - now) / 3_600_000));
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
+}
+
 /** Tokens: `940`, `12.3k`, `1.2M`. */
 export function count(tokens: number): string {
   if (tokens < 1_000) return String(tokens);

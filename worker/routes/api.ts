@@ -3,10 +3,14 @@ import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import * as z from "zod";
 import { CreateSession, EVENTS_PER_FRAME, FromClient } from "../../protocol/client.ts";
+import type { Person } from "../../protocol/request.ts";
 import { base32, sessionIdOf, threadKey } from "../../protocol/thread.ts";
-import { ownerOnly } from "../auth/guard.ts";
-import { listSessions } from "../db/registry.ts";
+import type { View } from "../../protocol/view.ts";
+import { may, mayBegin, mayPrompt, type Rights, refusal } from "../auth/doors.ts";
+import { signedIn } from "../auth/guard.ts";
+import { visibleSessions } from "../auth/visible.ts";
 import { linksOf } from "../session/messages.ts";
+import { viewerQuery } from "../session/viewers.ts";
 import { type Agent, type App, type AppContext, agentOf, isUpgrade, routes, upgradeFor } from "./app.ts";
 import { invalid, noSuchSession, problem } from "./errors.ts";
 import { emptiness, opening, said } from "./said.ts";
@@ -82,8 +86,22 @@ export async function startSession(c: AppContext, wanted: CreateSession) {
   const id = await sessionIdOf(threadKey({ surface: "page", id: pageId }), SESSION_KEY);
   const agent = agentOf(c.env, id);
   if (!agent) throw new Error("a session id has not the form of one");
+  // Somebody else's session may have this name: then it is theirs to say who prompts it.
+  const whose = await agent.whose();
+  const { DEFAULT_REPOSITORY } = c.var.settings;
+  const refused = whose ? await mayPrompt(c, id, whose) : await mayBegin(c, wanted.options?.repository ?? DEFAULT_REPOSITORY);
+  if (refused) return { ok: false as const, answer: refusal(c, refused), refused };
   const accepted = await accept(c, agent, opening(pageId, wanted.text ?? "", wanted.options ?? {}, c.var.person, Date.now()));
   return accepted.ok ? { ...accepted, id, url: linksOf(PUBLIC_ORIGIN ?? "", id).session } : accepted;
+}
+
+/**
+ * Who says it. An ask is for whoever asked for its turn, wherever that was: who has that account linked answers as it.
+ */
+function speaker(message: FromClient, view: View, { person, rights }: { person: Person; rights: Rights }): Person {
+  if (message.t !== "answer") return person;
+  const asked = view.turns.find((turn) => turn.asks.some((ask) => ask.id === message.ask));
+  return asked && rights.people.includes(asked.who.id) ? { ...person, id: asked.who.id } : person;
 }
 
 /** Hands a message to a session, or answers why not. Shared by the API and the forms of the session page. */
@@ -93,20 +111,19 @@ export async function sayTo(c: AppContext, id: string, message: FromClient) {
   const agent = agentOf(c.env, id);
   const snapshot = await agent?.snapshot();
   if (!agent || !snapshot) return { ok: false as const, answer: noSuchSession(c) };
-  return accept(c, agent, said(message, snapshot.view.thread, c.var.person, Date.now()));
+  return accept(c, agent, said(message, snapshot.view.thread, speaker(message, snapshot.view, c.var), Date.now()));
 }
 
 export const apiRoutes = routes();
-apiRoutes.use("/api/*", ownerOnly);
 apiRoutes
-  .get("/api/auth/me", (c) => c.json({ user: c.var.person, providers: [] }))
-  .get("/api/sessions", async (c) => {
-    const listed = await listSessions(c.env.DB);
+  .get("/api/sessions", signedIn, async (c) => {
+    const listed = await visibleSessions(c);
     if (!listed.rows) return problem(c, 503, "no_registry", listed.why);
     const origin = c.var.settings.PUBLIC_ORIGIN ?? "";
-    return c.json({ sessions: listed.rows.map((row) => ({ ...row, url: linksOf(origin, row.id).session })) });
+    const sessions = listed.rows.map((row) => ({ ...row, url: linksOf(origin, row.id).session }));
+    return c.json({ sessions, ...(listed.gap === null ? {} : { gap: listed.gap }) });
   })
-  .post("/api/sessions", jsonOnly, limited, async (c) => {
+  .post("/api/sessions", signedIn, jsonOnly, limited, async (c) => {
     const parsed = await bodyOf(c, CreateSession);
     if (!parsed.ok) return parsed.answer;
     const started = await startSession(c, parsed.body);
@@ -115,19 +132,19 @@ apiRoutes
     c.header("location", `/api/sessions/${id}`);
     return c.json({ id, url, status, why }, 201);
   })
-  .get("/api/sessions/:id", async (c) => {
+  .get("/api/sessions/:id", may("see"), async (c) => {
     const id = c.req.param("id");
     const snapshot = await agentOf(c.env, id)?.snapshot();
     if (!snapshot) return noSuchSession(c);
     return c.json({ id, links: linksOf(c.var.settings.PUBLIC_ORIGIN ?? "", id), n: snapshot.n, view: snapshot.view });
   })
-  .post("/api/sessions/:id/messages", jsonOnly, limited, async (c) => {
+  .post("/api/sessions/:id/messages", may("prompt"), jsonOnly, limited, async (c) => {
     const parsed = await bodyOf(c, FromClient);
     if (!parsed.ok) return parsed.answer;
     const taken = await sayTo(c, c.req.param("id"), parsed.body);
     return taken.ok ? c.json({ status: taken.status, why: taken.why }, taken.status === "accepted" ? 202 : 200) : taken.answer;
   })
-  .get("/api/sessions/:id/events", async (c) => {
+  .get("/api/sessions/:id/events", may("see"), async (c) => {
     const agent = agentOf(c.env, c.req.param("id"));
     if (!agent) return noSuchSession(c);
     const { headers } = c.req.raw;
@@ -136,7 +153,8 @@ apiRoutes
     const query = EventsQuery.safeParse({ after, limit: c.req.query("limit") });
     if (!query.success) return invalid(c, query.error);
     const { limit = EVENTS_PER_FRAME } = query.data;
-    const viewer = query.data.after === undefined ? "/viewer" : `/viewer?after=${query.data.after}`;
+    const from: [string, string][] = query.data.after === undefined ? [] : [["after", String(query.data.after)]];
+    const viewer = `/viewer?${new URLSearchParams([...from, ...(c.var.rights.viewer ? viewerQuery(c.var.rights.viewer) : [])])}`;
     if (isUpgrade(headers)) return agent.fetch(upgradeFor(viewer, headers));
     if (headers.get("accept")?.includes("text/event-stream")) {
       const answer = await agent.fetch(upgradeFor(viewer, new Headers({ upgrade: "websocket" })));
@@ -145,7 +163,7 @@ apiRoutes
     if (!(await agent.snapshot())) return noSuchSession(c);
     return c.json({ events: await agent.eventsAfter(query.data.after ?? 0, limit) });
   })
-  .all("/api/*", (c) => problem(c, 404, "no_such_route", `There is no ${c.req.method} ${c.req.path}.`));
+  .all("/api/*", signedIn, (c) => problem(c, 404, "no_such_route", `There is no ${c.req.method} ${c.req.path}.`));
 
 /** The object took no viewer: unknown session, or too many of them. */
 function noSocket(c: AppContext, answer: Response): Response {

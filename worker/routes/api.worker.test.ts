@@ -12,7 +12,7 @@ const errorOf = async (answer: Response) => ((await answer.json()) as { error: {
 
 describe("who may", () => {
   test("the owner is told who they are", async () => {
-    expect(await (await ask("/api/auth/me")).json()).toEqual({ user: { id: "owner", name: "ada" }, providers: [] });
+    expect(await (await ask("/api/auth/me")).json()).toEqual({ user: { id: "owner", name: "ada", role: "admin" }, providers: [] });
   });
 
   test.each([

@@ -2,10 +2,12 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { Person } from "../../protocol/request.ts";
 import { isSessionId } from "../../protocol/thread.ts";
+import type { Rights } from "../auth/doors.ts";
+import type { Identity } from "../auth/identity.ts";
 import type { SessionRpc } from "../session/contract.ts";
 import { type Settings, settingsOf } from "../settings.ts";
 
-export type App = { Bindings: Env; Variables: { settings: Settings; person: Person; nonce: string } };
+export type App = { Bindings: Env; Variables: { settings: Settings; person: Person; identity: Identity; rights: Rights; nonce: string } };
 export type AppContext = Context<App>;
 
 /** A new set of routes. */

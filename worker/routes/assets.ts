@@ -1,4 +1,5 @@
 /** The pages' style and scripts, as files of their own. They hold nothing about anyone, so everybody may have them. */
+import callback from "../pages/client/callback.client.js";
 import copy from "../pages/client/copy.client.js";
 import open from "../pages/client/open.client.js";
 import session from "../pages/client/session.client.js";
@@ -11,6 +12,7 @@ const SCRIPTS: ReadonlyMap<string, string> = new Map([
   ["open.js", open],
   ["submit.js", submit],
   ["copy.js", copy],
+  ["callback.js", callback],
 ]);
 
 export const assetRoutes = routes();

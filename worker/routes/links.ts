@@ -2,8 +2,8 @@
  * Links into sandboxes. A link holds no right: the click is checked here, the sandbox is woken if need be, and only then
  * a grant of 60 s is made and posted to the sandbox's gateway.
  */
+import { may, mayPage, tellOf } from "../auth/doors.ts";
 import { mintGrant, parseGrantKey, publicGrantKey } from "../auth/grants.ts";
-import { ownerOnly, ownerOnlyPage } from "../auth/guard.ts";
 import { handOverPage, waitingPage } from "../pages/open.tsx";
 import { noSessionPage, problemPage } from "../pages/problem.tsx";
 import { phaseLines, sandboxWords } from "../pages/wording.ts";
@@ -14,7 +14,7 @@ import { LINKED_SERVICES, type LinkedService, SERVICE_TITLES } from "./services.
 const serviceOf = (c: AppContext): LinkedService | undefined => LINKED_SERVICES.find((service) => service === c.req.param("service"));
 
 /** Chat programs, mail scanners and browsers that guess follow links too: they get nothing, and nothing is woken for them. */
-function isOnlyLooking(c: AppContext): Response | null {
+export function isOnlyLooking(c: AppContext): Response | null {
   if (c.req.method === "HEAD") return c.body(null, 200);
   const purpose = `${c.req.header("sec-purpose") ?? ""} ${c.req.header("purpose") ?? ""} ${c.req.header("x-moz") ?? ""}`;
   return /prefetch|prerender/i.test(purpose) ? c.body(null, 403) : null;
@@ -31,7 +31,7 @@ linkRoutes.get("/.well-known/jwks.json", (c) => {
 linkRoutes.get(
   "/s/:id/open/:service",
   async (c, next) => isOnlyLooking(c) ?? (await next()),
-  ownerOnlyPage,
+  mayPage("drive"),
   async (c) => {
     const service = serviceOf(c);
     if (!service) {
@@ -56,6 +56,7 @@ linkRoutes.get(
       case "ready": {
         const nonce = crypto.getRandomValues(new Uint8Array(16));
         const grant = { issuer: PUBLIC_ORIGIN ?? "", session: id, person: c.var.person, service, now: Date.now(), nonce };
+        await tellOf(c, { action: "link.opened", target: `session:${id}`, detail: { service, by: c.var.rights.by } });
         return handOverPage(c, id, service, snapshot.view, opening.gatewayOrigin, await mintGrant(parsed.key, grant));
       }
     }
@@ -63,7 +64,7 @@ linkRoutes.get(
 );
 
 /** What the waiting page asks every second. */
-linkRoutes.get("/s/:id/open/:service/state", ownerOnly, async (c) => {
+linkRoutes.get("/s/:id/open/:service/state", may("drive"), async (c) => {
   const service = serviceOf(c);
   const agent = agentOf(c.env, c.req.param("id"));
   if (!agent || !service) return noSuchSession(c);

@@ -3,8 +3,10 @@ import { bodyLimit } from "hono/body-limit";
 import * as z from "zod";
 import { CreateSession, FromClient } from "../../protocol/client.ts";
 import type { NumberedEvent } from "../../protocol/events.ts";
-import { ownerOnly, ownerOnlyPage } from "../auth/guard.ts";
-import { listSessions } from "../db/registry.ts";
+import { AS_ADMIN_MS, confirmAsAdmin } from "../auth/as-admin.ts";
+import { may, mayPage, tellOf } from "../auth/doors.ts";
+import { signedInPage } from "../auth/guard.ts";
+import { visibleSessions } from "../auth/visible.ts";
 import { listPage } from "../pages/list.tsx";
 import { noSessionPage, problemPage } from "../pages/problem.tsx";
 import { type Shown, sessionFragment, sessionPage } from "../pages/session.tsx";
@@ -20,7 +22,7 @@ const STEPS_PER_REFRESH = 200;
 /** What the pages say of an error that the API would answer as JSON. */
 async function asPage(c: AppContext, answer: Response): Promise<Response> {
   const parsed = z.object({ error: z.object({ message: z.string() }) }).safeParse(await answer.json());
-  const status = answer.status === 400 ? 400 : answer.status === 404 ? 404 : 503;
+  const status = ([400, 403, 404] as const).find((known) => known === answer.status) ?? 503;
   return problemPage(c, status, "That did not work", parsed.data?.error.message ?? "The request was not taken.", "Go back and try again.");
 }
 
@@ -49,9 +51,9 @@ async function shown(agent: Agent, session: string, after: number | undefined): 
 
 export const pageRoutes = routes();
 
-pageRoutes.get("/", ownerOnlyPage, async (c) => listPage(c, await listSessions(c.env.DB), newPageId(), Date.now()));
+pageRoutes.get("/", signedInPage, async (c) => listPage(c, await visibleSessions(c), newPageId(), Date.now()));
 
-pageRoutes.post("/", ownerOnlyPage, limited, async (c) => {
+pageRoutes.post("/", signedInPage, limited, async (c) => {
   const { id, text, ...options } = await fieldsOf(c);
   const parsed = CreateSession.safeParse({ id, text: text ?? "", options });
   if (!parsed.success) return problemPage(c, 400, "That did not work", parsed.error.issues.map((issue) => issue.message).join("; "));
@@ -59,17 +61,17 @@ pageRoutes.post("/", ownerOnlyPage, limited, async (c) => {
   return started.ok ? c.redirect(`/s/${started.id}`, 303) : asPage(c, started.answer);
 });
 
-pageRoutes.get("/s/:id", ownerOnlyPage, async (c) => {
+pageRoutes.get("/s/:id", mayPage("see"), async (c) => {
   const id = c.req.param("id");
   const agent = agentOf(c.env, id);
   const all = agent && (await shown(agent, id, undefined));
-  return all ? sessionPage(c, all) : noSessionPage(c);
+  return all ? sessionPage(c, all, c.var.rights.decide("prompt")) : noSessionPage(c);
 });
 
 const After = z.coerce.number().int().nonnegative().catch(0);
 
 /** The changing part of a session's page. `after`: the number up to which the page has the steps. */
-pageRoutes.get("/s/:id/fragment", ownerOnly, async (c) => {
+pageRoutes.get("/s/:id/fragment", may("see"), async (c) => {
   const id = c.req.param("id");
   const agent = agentOf(c.env, id);
   const changed = agent && (await shown(agent, id, After.parse(c.req.query("after"))));
@@ -77,11 +79,25 @@ pageRoutes.get("/s/:id/fragment", ownerOnly, async (c) => {
 });
 
 /** The forms of a session's page. A form without an id, as one sent without the script, gets one: it can't be told from a second one. */
-pageRoutes.post("/s/:id/say", ownerOnlyPage, limited, async (c) => {
+pageRoutes.post("/s/:id/say", mayPage("prompt"), limited, async (c) => {
   const session = c.req.param("id");
   const { turn, ...fields } = await fieldsOf(c);
   const parsed = FromClient.safeParse({ id: crypto.randomUUID(), ...fields, ...(turn === undefined ? {} : { turn: Number(turn) }) });
   if (!parsed.success) return problemPage(c, 400, "That did not work", parsed.error.issues.map((issue) => issue.message).join("; "));
   const taken = await sayTo(c, session, parsed.data);
   return taken.ok ? c.redirect(`/s/${session}`, 303) : asPage(c, taken.answer);
+});
+
+/** An admin says that they open a session that is not theirs, and why. */
+pageRoutes.post("/s/:id/as-admin", signedInPage, limited, async (c) => {
+  const session = c.req.param("id");
+  const { identity } = c.var;
+  if (identity.role !== "admin") return problemPage(c, 403, "You may not do that", "Only admins of this errand may.");
+  if (!(await agentOf(c.env, session)?.whose())) return noSessionPage(c);
+  const { why = "" } = await fieldsOf(c);
+  if (why.trim() === "") return problemPage(c, 400, "Say why", "What stands in the audit log needs a reason. Go back and give one.");
+  const until = Date.now() + AS_ADMIN_MS;
+  await tellOf(c, { action: "admin.confirmed", target: `session:${session}`, detail: { why: why.trim().slice(0, 200), until } });
+  await confirmAsAdmin(c, identity, session, until);
+  return c.redirect(`/s/${session}`, 303);
 });

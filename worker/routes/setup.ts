@@ -1,12 +1,13 @@
 /**
- * Registering the GitHub App by its manifest: a form, the way to GitHub, and the way back with a code for the App's keys. Only for the
- * owner; the state that GitHub hands back is bound to the browser that began, works once, and for ten minutes.
+ * Registering the GitHub App by its manifest: a form, the way to GitHub, and the way back with a code for the App's keys. Only for
+ * admins; the state that GitHub hands back is bound to the browser that began, works once, and for ten minutes.
  */
 import { bodyLimit } from "hono/body-limit";
 import { getCookie, setCookie } from "hono/cookie";
 import { convertCode, isCode } from "../../bots/github/registration.ts";
 import { MAX_NAME, nameMistake, renderGitHubManifest, siteOf, webhookAddress } from "../../manifest/github.ts";
-import { ownerOnlyPage } from "../auth/guard.ts";
+import { administerPage, tellOf } from "../auth/doors.ts";
+import { isToken, newToken } from "../auth/token.ts";
 import { beginRegistration, REGISTRATION_MS, returnRegistration, takeRegistration } from "../db/registrations.ts";
 import { problemPage } from "../pages/problem.tsx";
 import { brokenOffPage, createdPage, installedPage, type SetUp, setUpPage, setupFormPage, toGitHubPage } from "../pages/setup.tsx";
@@ -16,10 +17,6 @@ import { type AppContext, routes } from "./app.ts";
 /** The longest form taken, in bytes. */
 const MAX_FORM = 8 * 1024;
 const COOKIE = "errand-setup";
-/** The form of a state and of the cookie: 32 random bytes in hex. */
-const TOKEN = /^[0-9a-f]{64}$/;
-
-const newToken = (): string => [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const isLoopback = (address: string): boolean => /^(127\.[\d.]+|localhost|\[::1\])$/.test(new URL(address).hostname);
 
@@ -41,7 +38,7 @@ function setUpOf(settings: Settings): SetUp {
 function browserOf(c: AppContext): string | undefined {
   const secure = isSecure(c);
   const value = secure ? getCookie(c, COOKIE, "host") : getCookie(c, COOKIE);
-  return value !== undefined && TOKEN.test(value) ? value : undefined;
+  return isToken(value) ? value : undefined;
 }
 
 const isSecure = (c: AppContext): boolean => c.var.settings.PUBLIC_ORIGIN?.startsWith("https:") === true;
@@ -66,7 +63,7 @@ function ownWebhook(settings: Settings): string | null {
   return own.ok ? own.url : null;
 }
 
-setupRoutes.get("/setup/github", ownerOnlyPage, (c) => {
+setupRoutes.get("/setup/github", administerPage, (c) => {
   const { settings } = c.var;
   const setUp = setUpOf(settings);
   if (setUp.state === "whole") return setUpPage(c, setUp, `${settings.PUBLIC_ORIGIN}/github/webhook`);
@@ -80,7 +77,7 @@ setupRoutes.get("/setup/github", ownerOnlyPage, (c) => {
 /** GitHub's rule for names of accounts: letters, digits and single hyphens within, at most 39. */
 const ACCOUNT = /^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$/i;
 
-setupRoutes.post("/setup/github", ownerOnlyPage, limited, async (c) => {
+setupRoutes.post("/setup/github", administerPage, limited, async (c) => {
   const { settings } = c.var;
   const { webUrl } = github(settings);
   const form = await c.req.parseBody();
@@ -101,6 +98,7 @@ setupRoutes.post("/setup/github", ownerOnlyPage, limited, async (c) => {
     return setupFormPage(c, { setUp: setUpOf(settings), fields, site, reachable: ownWebhook(settings) !== null, mistakes });
   }
   const claim = { state: newToken(), browser: browserOf(c) ?? newToken() };
+  await tellOf(c, { action: "app.begun", target: `github-app:${fields.name}`, detail: { owner: fields.owner } });
   await beginRegistration(c.env.DB, claim, webhook.url, Date.now());
   keepBrowser(c, claim.browser);
   const target = fields.owner === "" ? `${webUrl}/settings/apps/new` : `${webUrl}/organizations/${fields.owner}/settings/apps/new`;
@@ -110,10 +108,10 @@ setupRoutes.post("/setup/github", ownerOnlyPage, limited, async (c) => {
 const BEFORE_AGAIN =
   "If the App was made at GitHub already, delete it there before you begin again: its name is taken as long as it exists.";
 
-setupRoutes.get("/setup/github/created", ownerOnlyPage, async (c) => {
+setupRoutes.get("/setup/github/created", administerPage, async (c) => {
   const { settings } = c.var;
   const [code, state, browser] = [c.req.query("code") ?? "", c.req.query("state") ?? "", browserOf(c)];
-  if (!isCode(code) || !TOKEN.test(state))
+  if (!isCode(code) || !isToken(state))
     return brokenOffPage(c, 400, "This is not the way back from GitHub", "The address has no code, or was cut short.", BEFORE_AGAIN);
   const registration = browser === undefined ? null : await takeRegistration(c.env.DB, { state, browser }, Date.now());
   if (!registration) {
@@ -135,6 +133,10 @@ setupRoutes.get("/setup/github/created", ownerOnlyPage, async (c) => {
     case "spent":
       return brokenOffPage(c, 400, "GitHub gave no keys", converted.why, BEFORE_AGAIN);
     case "created": {
+      // GitHub gives the keys once: they are shown also where this cannot be written, and that it was begun has been.
+      await tellOf(c, { action: "app.registered", target: `github-app:${converted.app.slug}` }).catch(() =>
+        console.warn("audit: not written", "app.registered"),
+      );
       const own = new URL(registration.webhook).pathname === "/github/webhook";
       return createdPage(c, converted.app, {
         webUrl,

@@ -198,9 +198,11 @@ describe("coming back", () => {
     expect(shown).toContain(`ERRAND_GITHUB_WEBHOOK_SECRET='${SECRET}'`);
     expect(shown).toContain("ERRAND_GITHUB_WEBHOOK_PROXY='https://smee.io/channel'");
     expect(shown).toContain("npx wrangler secret put GITHUB_PRIVATE_KEY <<'END'");
-    // Not the address of the answer, and none of what errand does not use.
+    expect(shown).toContain("ERRAND_GITHUB_CLIENT_ID='Iv1.x' ERRAND_GITHUB_CLIENT_SECRET='client-secret-of-the-app'");
+    expect(shown).toContain("npx wrangler secret put GITHUB_CLIENT_SECRET <<'END'");
+    // Not the address of the answer.
     expect(shown).toContain('href="https://github.com/apps/errand-ada/installations/new"');
-    expect(shown).not.toMatch(/evil\.example|client-secret|ERRAND_GITHUB_API_URL/);
+    expect(shown).not.toMatch(/evil\.example|ERRAND_GITHUB_API_URL/);
     expect(shown).toContain('href="https://github.com/settings/apps/errand-ada"');
     expect(logged.join("\n")).not.toMatch(/webhook-secret|PRIVATE KEY|client-secret/);
 

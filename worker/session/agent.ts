@@ -8,15 +8,18 @@ import type { NumberedEvent, RunnerEvent, ServiceName } from "../../protocol/eve
 import { Request as Ask } from "../../protocol/request.ts";
 import type { View } from "../../protocol/view.ts";
 import { compose, TABLES } from "./composition.ts";
-import type { Accepted, Opening, SessionRpc } from "./contract.ts";
+import type { Accepted, Opening, SessionRpc, Whose } from "./contract.ts";
 import type { Row } from "./delivery.ts";
 import { ModelCalls } from "./model-calls.ts";
 import { RUNNER } from "./runner-link.ts";
 import { hasTables, migrate } from "./schema.ts";
 import { Timers } from "./timers.ts";
+import { readViewer } from "./viewers.ts";
 
 /** A request that could not be handled is tried this often before the thread is told. */
 const REQUEST_TRIES = 5;
+/** More events than one request makes. */
+const MOST_OF_A_REQUEST = 50;
 /** After an error of ours, look again after this time, in ms. */
 const AFTER_ERROR_MS = 10_000;
 /** In an object without a session: the id of the session that its thread belongs to. */
@@ -32,6 +35,8 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     take: (generation, first, items) => this.#take(generation, first, items),
     store: (what, work) => this.#guard(what, () => this.#transaction(work)),
     again: () => this.#reconcile(),
+    arm: () => this.#arm(),
+    whose: () => this.#whose(),
     settled: (row) => this.#settled(row),
     report: (entry) => this.#report(entry),
   });
@@ -101,6 +106,16 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     return Promise.resolve();
   }
 
+  whose(): Promise<Whose | null> {
+    return Promise.resolve(this.#exists ? this.#whose() : null);
+  }
+
+  #whose(): Whose {
+    const view = this.#parts.log.view();
+    const { thread, repository, who, closed } = view;
+    return { thread, repository, began: who?.id ?? null, members: this.#parts.members.all(view), closed: closed !== null };
+  }
+
   snapshot(): Promise<{ n: number; view: View } | null> {
     return Promise.resolve(this.#exists ? { n: this.#parts.log.last(), view: this.#parts.log.view() } : null);
   }
@@ -133,7 +148,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     return this.#modelCalls.allow(generation, this.#parts.turns.running()?.id);
   }
 
-  /** WebSocket upgrades: `/runner?generation=` with the runner's token, `/viewer?after=` (the Worker has checked the right). */
+  /** WebSocket upgrades: `/runner?generation=` with the runner's token, `/viewer?after=` (the Worker has checked the right, and says whose to check again). */
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return new Response("expected a WebSocket upgrade", { status: 426 });
@@ -141,7 +156,9 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     if (url.pathname === "/viewer") {
       const after = url.searchParams.get("after");
       if (after !== null && !/^\d{1,15}$/.test(after)) return new Response("after must be an event number", { status: 400 });
-      return this.#parts.viewers.connect(after === null ? undefined : Number(after));
+      const answer = this.#parts.viewers.connect(after === null ? undefined : Number(after), readViewer(url.searchParams));
+      this.#arm();
+      return answer;
     }
     if (url.pathname !== "/runner") return new Response("not found", { status: 404 });
     const generation = Number(url.searchParams.get("generation"));
@@ -209,7 +226,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     if (fresh.length + live.length === 0) return;
     this.#parts.viewers.show(fresh, live);
     this.#parts.outbox.touch();
-    if (fresh.length > 0) this.#parts.registry.touch(this.#parts.log.view(), this.#now());
+    if (fresh.length > 0) this.#parts.registry.touch(this.#parts.log.view(), this.#parts.members.all(this.#parts.log.view()), this.#now());
   }
 
   /** Brings what is to what is wanted. Decides synchronously; what needs the network is started and reports back. */
@@ -228,6 +245,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     });
     this.#restUntil = done ? 0 : now + AFTER_ERROR_MS;
     this.#parts.kin.tell(now);
+    this.#parts.viewers.checkAgain(now);
     // What is due goes out first: the alarm then stands where the next thing is due.
     const pumped = this.#parts.outbox.pump();
     this.#arm();
@@ -235,7 +253,10 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   }
 
   #handle(request: Ask): void {
+    const { log, members } = this.#parts;
+    const before = log.last();
     this.#parts.conversation.handle(request);
+    for (const { event } of log.after(before, MOST_OF_A_REQUEST)) if (event.type === "turn.queued") members.add(event.who.id);
     // Whatever was said may come with a change of the pull request: what it is now is asked, not believed.
     if (request.kind === "changed" || request.kind === "closed") this.#parts.pullCare.changed();
   }

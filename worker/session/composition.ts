@@ -5,16 +5,18 @@
 import type { RunnerEvent } from "../../protocol/events.ts";
 import type { Command } from "../../protocol/runner.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";
+import { stillMaySee } from "../auth/facts.ts";
 import { settingsOf } from "../settings.ts";
 import { Asking } from "./asking.ts";
 import { Asks, askTables } from "./asks.ts";
-import type { SessionRpc } from "./contract.ts";
+import type { SessionRpc, Whose } from "./contract.ts";
 import { Conversation } from "./conversation.ts";
 import { answerRunner } from "./credentials.ts";
 import type { Row } from "./delivery.ts";
 import { Inbox, inboxTables } from "./inbox.ts";
 import { Kin } from "./kin.ts";
 import { Log, logTables } from "./log.ts";
+import { Members, memberTables } from "./members.ts";
 import { linksOf, messageOf } from "./messages.ts";
 import { Offers } from "./offers.ts";
 import { Outbox, outboxTables } from "./outbox.ts";
@@ -33,7 +35,18 @@ import { Voice } from "./voice.ts";
 import { Workplace } from "./workplace.ts";
 
 /** The tables of all parts, in the order in which they are made. */
-export const TABLES = [inboxTables, turnTables, askTables, logTables, sandboxTables, linkTables, outboxTables, threadTables, pullTables];
+export const TABLES = [
+  inboxTables,
+  turnTables,
+  askTables,
+  logTables,
+  sandboxTables,
+  linkTables,
+  outboxTables,
+  threadTables,
+  pullTables,
+  memberTables,
+];
 
 /** What the object that owns the session does for its parts. */
 export type Core = {
@@ -47,6 +60,10 @@ export type Core = {
   store: (what: string, work: () => void) => void;
   /** Something came back from outside: everything is looked at again. */
   again: () => void;
+  /** Something is due at another time. */
+  arm: () => void;
+  /** Whose session it is. */
+  whose: () => Whose;
   /** A write to a surface ended and was stored. */
   settled: (row: Row) => void;
   report: (entry: Record<string, unknown>) => void;
@@ -67,7 +84,8 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
   const sandbox = new Sandbox(sql);
   const threads = new Threads(sql);
   const pulls = new Pulls(sql);
-  const viewers = new Viewers(ctx, log);
+  const members = new Members(sql);
+  const viewers = new Viewers(ctx, log, { now, maySee: stillMaySee(env, settings, core.whose), again: core.arm, report });
   const registry = new Registry(env.DB, { report, neighbours: (ids) => kin.meet(ids) });
 
   /** The session's repository as the forge names it. */
@@ -162,10 +180,10 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
   );
 
   return {
-    ...{ inbox, turns, log, sandbox, viewers, registry, outbox, link, conversation, care, pullCare, kin },
+    ...{ inbox, turns, log, sandbox, members, viewers, registry, outbox, link, conversation, care, pullCare, kin },
     /** What remembers something beside SQLite, which may be ahead of it after a transaction was rolled back. */
     forgetful: [log, turns, asks, sandbox, link, outbox, threads, pulls],
     /** What time alone moves. */
-    timed: [inbox, turns, asks, outbox, care, pullCare, threads],
+    timed: [inbox, turns, asks, outbox, care, pullCare, threads, viewers],
   };
 }

@@ -13,6 +13,9 @@ export type Opening =
   | { state: "unavailable"; reason: string }
   | { state: "unknown" };
 
+/** Whose session it is: what decides who may see and use it. Ids of people as in `Person`. `repository` as in the view. */
+export type Whose = { thread: string; repository: string | null; began: string | null; members: string[]; closed: boolean };
+
 export interface SessionRpc {
   /** Returns only after the request is durable. Throws if it could not be stored: then the sender must try again. */
   accept(request: Ask): Promise<Accepted>;
@@ -22,6 +25,8 @@ export interface SessionRpc {
   meet(other: string): Promise<void>;
   /** Null where no session has been started under this id. */
   snapshot(): Promise<{ n: number; view: View } | null>;
+  /** Null where no session has been started under this id. */
+  whose(): Promise<Whose | null>;
   /** Wakes the sandbox if `wake`, and tells whether the service can be opened. */
   open(service: ServiceName, wake: boolean): Promise<Opening>;
   /** Whether the token may call the model for this session now; the session's model-call budget is checked here too. */

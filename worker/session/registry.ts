@@ -19,8 +19,8 @@ export class Registry {
     this.#ports = ports;
   }
 
-  /** The session changed. Writes only when something that a list shows did. */
-  touch(view: View, now: number): void {
+  /** The session changed, or who asked in it. Writes only when something that a list shows did. */
+  touch(view: View, members: readonly string[], now: number): void {
     if (!this.#db || view.id === "") return;
     // A mention that asked for nothing leaves a session without a turn: there is nothing to go back to yet.
     const first = view.turns[0];
@@ -39,12 +39,12 @@ export class Registry {
       state,
       closed: view.closed !== null,
     };
-    const told = JSON.stringify([row.state, row.title, row.repository, row.branch, row.closed]);
+    const told = JSON.stringify([row.state, row.title, row.repository, row.branch, row.closed, members]);
     if (told === this.#told) return;
     this.#told = told;
     const db = this.#db;
     const tell = async () => {
-      await registerSession(db, row);
+      await registerSession(db, row, members);
       const others = await neighboursOf(db, row);
       if (others.length > 0) this.#ports.neighbours(others);
     };

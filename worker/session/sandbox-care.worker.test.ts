@@ -62,6 +62,8 @@ it("counts a lost sandbox once, though a question about it is answered later", (
       take: () => false,
       store: (_what, work) => work(),
       again: () => undefined,
+      arm: () => undefined,
+      whose: () => ({ thread: "", repository: null, began: null, members: [], closed: false }),
       settled: () => undefined,
       report: () => undefined,
     });

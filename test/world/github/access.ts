@@ -3,6 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { HTTPException } from "hono/http-exception";
 import { decodeJwt, jwtVerify } from "jose";
 import type { EmulatorCaller, EmulatorToken, GitHubTables } from "./emulator.ts";
+import type { PersonToken } from "./oauth.ts";
 import type { App, Collaborator, Installation, Repo, User } from "./records.ts";
 import { tokenOf } from "./seed.ts";
 
@@ -13,12 +14,19 @@ export type Actor =
   | { kind: "anonymous" }
   | { kind: "app"; app: App }
   | { kind: "installation"; app: App; installation: Installation; user: Row<User>; token: EmulatorToken }
-  | { kind: "user"; user: Row<User> };
+  /** A person, by a token of their own or by one that an App holds for them: `through`. */
+  | { kind: "user"; user: Row<User>; through: App | null };
 
 /** A minted token of an installation. `expiresAt` in ms since 1970. */
 export interface Minted {
   token: EmulatorToken;
   expiresAt: number;
+}
+
+/** All tokens that were handed out and are good, by token: of installations, and of people for an App. */
+export interface Tokens {
+  minted: Map<string, Minted>;
+  people: Map<string, PersonToken>;
 }
 
 /** A refusal in GitHub's form, to be thrown by a route. */
@@ -57,25 +65,25 @@ export async function appOf(tables: GitHubTables, jwt: string, now: number): Pro
 }
 
 /** Finds who a token belongs to; null where GitHub says "Bad credentials". */
-export async function actorOf(
-  tables: GitHubTables,
-  minted: Map<string, Minted>,
-  token: string | undefined,
-  now: number,
-): Promise<Actor | null> {
+export async function actorOf(tables: GitHubTables, tokens: Tokens, token: string | undefined, now: number): Promise<Actor | null> {
   if (token === undefined) return { kind: "anonymous" };
   if (/^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(token)) {
     const app = await appOf(tables, token, now);
     return app ? { kind: "app", app } : null;
   }
-  return holderOf(tables, minted, token, now);
+  return holderOf(tables, tokens, token, now);
 }
 
 /** As `actorOf`, for tokens of people and installations: those that git takes too. */
-export function holderOf(tables: GitHubTables, minted: Map<string, Minted>, token: string, now: number): Actor | null {
+export function holderOf(tables: GitHubTables, { minted, people }: Tokens, token: string, now: number): Actor | null {
   const login = /^gho_local_(.+)$/.exec(token)?.[1];
   const user = login === undefined ? undefined : tables.users.findOneBy("login", login);
-  if (user) return user.type === "User" && tokenOf(user.login) === token ? { kind: "user", user } : null;
+  if (user) return user.type === "User" && tokenOf(user.login) === token ? { kind: "user", user, through: null } : null;
+  const lent = people.get(token);
+  if (lent) {
+    const [person, app] = [tables.users.get(lent.userId), tables.apps.all().find((one) => one.client_id === lent.clientId)];
+    return person && app && lent.expiresAt > now ? { kind: "user", user: person, through: app } : null;
+  }
   const found = minted.get(token);
   if (!found || found.expiresAt <= now) return null;
   return installationActor(tables, found.token);
@@ -125,16 +133,33 @@ export function covers(actor: Extract<Actor, { kind: "installation" }>, repo: Ro
   );
 }
 
-/** Whether the repository is there for the actor at all. */
+/** The installation of an App on a repository; undefined where there is none that works. */
+export function installationOn(tables: GitHubTables, app: App, repo: Row<Repo>): Row<Installation> | undefined {
+  return tables.appInstallations
+    .findBy("app_id", app.app_id)
+    .find(
+      (one) =>
+        one.account_id === repo.owner_id &&
+        one.account_type === repo.owner_type &&
+        !one.suspended_at &&
+        (one.repository_selection === "all" || one.repository_ids.includes(repo.id)),
+    );
+}
+
+/** Whether the repository is there for the actor at all. An App that acts for a person sees of what is hidden only where it is installed. */
 export function maySee(tables: GitHubTables, actor: Actor, repo: Row<Repo>): boolean {
   if (!repo.private) return true;
-  if (actor.kind === "user") return roleOf(tables, repo, actor.user) !== null;
+  if (actor.kind === "user")
+    return roleOf(tables, repo, actor.user) !== null && (!actor.through || !!installationOn(tables, actor.through, repo));
   return actor.kind === "installation" && covers(actor, repo);
 }
 
 /** Whether the actor may change contents: what a collaborator with write access may, and an installation with that right. */
 export function mayPush(tables: GitHubTables, actor: Actor, repo: Row<Repo>): boolean {
-  if (actor.kind === "user") return ["push", "maintain", "admin"].includes(roleOf(tables, repo, actor.user) ?? "");
+  if (actor.kind === "user") {
+    const granted = actor.through ? installationOn(tables, actor.through, repo)?.permissions.contents : "write";
+    return granted === "write" && ["push", "maintain", "admin"].includes(roleOf(tables, repo, actor.user) ?? "");
+  }
   return actor.kind === "installation" && mayAs(actor, repo, ["contents"], "write");
 }
 
@@ -168,11 +193,14 @@ const EVERYONES = [
  */
 export function guardPerson(
   tables: GitHubTables,
-  user: Row<User>,
+  { user, through }: Extract<Actor, { kind: "user" }>,
   repo: Row<Repo>,
   call: { method: string; path: string; body: object },
 ): void {
-  if (call.method === "GET" || mayPush(tables, { kind: "user", user }, repo)) return;
+  if (call.method === "GET") return;
+  // What an App does for somebody, both must be allowed to.
+  if (through && !installationOn(tables, through, repo)) throw refusal(403, "Resource not accessible by integration");
+  if (mayPush(tables, { kind: "user", user, through: null }, repo)) return;
   const line = `${call.method} ${call.path}`;
   if (EVERYONES.some((one) => one.test(line))) return;
   const comment = /^(?:PATCH|DELETE) \/(?:issues|pulls)\/comments\/(\d+)$/.exec(line)?.[1];

@@ -158,6 +158,7 @@ function register(hub: Hub, { manifest, login }: Registration): Json {
   const hook = typeof manifest.hook_attributes === "object" && manifest.hook_attributes !== null ? { ...manifest.hook_attributes } : {};
   const id = Math.max(900_000, ...hub.tables.apps.all().map((one) => one.app_id)) + 17;
   const secret = randomBytes(20).toString("hex");
+  const clientSecret = randomBytes(20).toString("hex");
   const row = {
     app_id: id,
     slug,
@@ -169,6 +170,8 @@ function register(hub: Hub, { manifest, login }: Registration): Json {
     webhook_secret: secret,
     description: typeof manifest.description === "string" ? manifest.description : null,
     client_id: `Iv1.${randomBytes(8).toString("hex")}`,
+    client_secret: clientSecret,
+    callback_urls: Array.isArray(manifest.callback_urls) ? manifest.callback_urls.map(String) : [],
   };
   hub.tables.apps.insert(row);
   addUser(hub.tables, 58_290_000 + hub.tables.apps.all().length, `${slug}[bot]`, name, "Bot");
@@ -180,7 +183,7 @@ function register(hub: Hub, { manifest, login }: Registration): Json {
     description: row.description,
     external_url: manifest.url ?? null,
     client_id: row.client_id,
-    client_secret: randomBytes(20).toString("hex"),
+    client_secret: clientSecret,
     webhook_secret: secret,
     pem: row.private_key,
   };

@@ -14,10 +14,12 @@ import type {
   Collaborator,
   Comment,
   CommitStatus,
+  Email,
   Installation,
   Issue,
   IssueEvent,
   Label,
+  Membership,
   Minimized,
   Org,
   Pull,
@@ -27,7 +29,7 @@ import type {
   User,
 } from "./records.ts";
 
-/** The tables of the emulator that this world reads or writes directly, and three it adds. */
+/** The tables of the emulator that this world reads or writes directly, and those it adds. */
 export interface GitHubTables {
   users: Collection<User>;
   orgs: Collection<Org>;
@@ -47,6 +49,8 @@ export interface GitHubTables {
   reactions: Collection<Reaction>;
   statuses: Collection<CommitStatus>;
   minimized: Collection<Minimized>;
+  emails: Collection<Email>;
+  memberships: Collection<Membership>;
 }
 
 /** What the emulator's routes read of who is calling. */
@@ -87,7 +91,8 @@ interface Plugin {
 
 const Internals = z.object({
   githubPlugin: z.custom<Plugin>((value) => typeof value === "object" && value !== null && "register" in value),
-  getGitHubStore: callable<(store: EmulatorStore) => Omit<GitHubTables, "reactions" | "statuses" | "minimized">>(),
+  getGitHubStore:
+    callable<(store: EmulatorStore) => Omit<GitHubTables, "reactions" | "statuses" | "minimized" | "emails" | "memberships">>(),
 });
 const Failure = z.object({ status: z.number(), message: z.string() });
 
@@ -153,6 +158,8 @@ async function create(options: Parameters<typeof createEmulatedGitHub>[0]): Prom
     reactions: store.collection<Reaction>("errand.reactions", ["subject"]),
     statuses: store.collection<CommitStatus>("errand.statuses", ["repo_id", "sha"]),
     minimized: store.collection<Minimized>("errand.minimized", ["node_id"]),
+    emails: store.collection<Email>("errand.emails", ["user_id"]),
+    memberships: store.collection<Membership>("errand.memberships", ["org_id", "user_id"]),
   };
   return { ...made, tables };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Minted } from "./access.ts";
 import type { Delivery } from "./deliveries.ts";
+import type { PersonToken } from "./oauth.ts";
 
 /** How many of the newest deliveries are kept: payloads are large, and the file is written whole. */
 const DELIVERIES = 200;
@@ -12,6 +13,7 @@ const KeptFile = z.object({
   version: z.literal(1),
   store: z.unknown(),
   minted: z.array(z.tuple([z.string(), z.custom<Minted>()])),
+  people: z.array(z.tuple([z.string(), z.custom<PersonToken>()])).default([]),
   deliveries: z.array(z.custom<Delivery>()),
 });
 /** What is kept: the emulator's store with the App's key in it, good tokens, and the newest deliveries. */
@@ -34,6 +36,14 @@ export function readKept(dataDir: string): Kept | undefined {
   } catch {
     throw new Error(`${path} is not a GitHub this version can read. Delete it to start with a new one.`);
   }
+}
+
+const Snapshot = z.looseObject({ collections: z.record(z.string(), z.unknown()) });
+
+/** What was kept by an earlier version, with the tables it did not have as they are in a fresh store: restoring drops tables it is not given. */
+export function completed(kept: unknown, fresh: unknown): unknown {
+  const [old, now] = [Snapshot.safeParse(kept), Snapshot.safeParse(fresh)];
+  return old.success && now.success ? { ...old.data, collections: { ...now.data.collections, ...old.data.collections } } : kept;
 }
 
 /** Writes at most every `everyMs`, soon after `mark` was called; `flush` writes now. */

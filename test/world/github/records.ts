@@ -230,6 +230,9 @@ export interface App extends Times {
   webhook_secret: string | null;
   description: string | null;
   client_id?: string;
+  /** Ours: with what the App proves who it is where people sign in, and where they may be sent back to. */
+  client_secret?: string;
+  callback_urls?: string[];
 }
 
 /** An App on an account. */
@@ -257,6 +260,25 @@ export interface Reaction extends Times {
 export interface Minimized extends Times {
   node_id: string;
   reason: string;
+}
+
+/** An address of a person. Ours: the emulator makes one up. */
+export interface Email extends Times {
+  user_id: number;
+  email: string;
+  primary: boolean;
+  verified: boolean;
+  visibility: "public" | "private" | null;
+}
+
+/** Who belongs to an organisation (`team` null) or to a team in it. Ours: in the emulator a team's members get rights by it. */
+export interface Membership extends Times {
+  org_id: number;
+  user_id: number;
+  /** The team's slug. */
+  team: string | null;
+  role: "admin" | "member" | "maintainer";
+  state: "active" | "pending";
 }
 
 /** A commit status. Ours: the emulator has none. */

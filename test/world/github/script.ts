@@ -8,7 +8,7 @@ import { pushed } from "./pulls.ts";
 import type { CheckRun, Installation, Json, Repo } from "./records.ts";
 import { PEOPLE, REPOSITORIES } from "./seed.ts";
 import type { Site } from "./site.ts";
-import { signatureOf } from "./views.ts";
+import { installationView, signatureOf } from "./views.ts";
 
 /** The outcome of something done here: what came of it, or why it could not be. */
 export type Done<T = object> = ({ ok: true } & T) | { ok: false; error: string };
@@ -161,22 +161,6 @@ export function makeScript(site: Site, deliveries: Deliveries) {
   }
 
   const installationOf = (): Row<Installation> | undefined => tables.appInstallations.all()[0];
-  function installationView(row: Row<Installation>): Json {
-    const at = `${hub.known.apiUrl}/app/installations/${row.installation_id}`;
-    const org = tables.orgs.get(row.account_id);
-    const { app_id, account_type, permissions, events, repository_selection, suspended_at, created_at, updated_at } = row;
-    return {
-      ...{ app_id, permissions, events, repository_selection, suspended_at, created_at, updated_at },
-      id: row.installation_id,
-      account: { login: row.account_login, id: row.account_id, node_id: org?.node_id ?? "", type: account_type },
-      app_slug: tables.apps.findOneBy("app_id", app_id)?.slug,
-      access_tokens_url: `${at}/access_tokens`,
-      repositories_url: `${hub.known.apiUrl}/installation/repositories`,
-      html_url: `${hub.known.webUrl}/organizations/${row.account_login}/settings/installations/${row.installation_id}`,
-      target_id: row.account_id,
-      target_type: account_type,
-    };
-  }
   const brief = (repo: Row<Repo>) => ({
     id: repo.id,
     node_id: repo.node_id,
@@ -188,7 +172,7 @@ export function makeScript(site: Site, deliveries: Deliveries) {
   function tellApp(event: string, payload: Json, row: Row<Installation>) {
     const app = tables.apps.findOneBy("app_id", row.app_id);
     const sender = personOf(hub, userBy(PEOPLE.you));
-    const whole = present(hub.known, { ...payload, installation: installationView(row), sender });
+    const whole = present(hub.known, { ...payload, installation: installationView(hub, row), sender });
     if (app) deliveries.deliver({ app, event, payload: Object.assign({}, whole), installation: row, repositoryId: null });
     hub.changed();
   }

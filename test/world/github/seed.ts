@@ -237,9 +237,15 @@ export interface AppSettings {
   privateKey: string;
   webhookUrl: string | null;
   webhookSecret: string;
+  /** With what it proves who it is where people sign in, and where they may be sent back to. */
+  clientSecret: string;
+  callbackUrls: string[];
 }
 
-/** Puts the App in place, or brings it up to date, on every start. Its installation on `acme` stays as it was left. */
+/** The client id of the first App. */
+export const clientIdOf = (appId: number) => `Iv1.local${appId}`;
+
+/** Puts the App in place, or brings it up to date, on every start. Its installation on `acme` stays as it was left, but for rights it lacks. */
 export function seedApp(tables: GitHubTables, settings: AppSettings): void {
   const permissions = Object.fromEntries(Object.entries(PERMISSIONS).map(([name, { access }]) => [name, access]));
   const row = {
@@ -252,7 +258,9 @@ export function seedApp(tables: GitHubTables, settings: AppSettings): void {
     webhook_url: settings.webhookUrl,
     webhook_secret: settings.webhookSecret,
     description: null,
-    client_id: `Iv1.local${settings.appId}`,
+    client_id: clientIdOf(settings.appId),
+    client_secret: settings.clientSecret,
+    callback_urls: settings.callbackUrls,
   };
   const before = tables.apps.findOneBy("slug", settings.slug);
   if (before) tables.apps.update(before.id, row);
@@ -260,7 +268,10 @@ export function seedApp(tables: GitHubTables, settings: AppSettings): void {
   const bot = tables.users.findOneBy("login", `${settings.slug}[bot]`);
   if (!bot) addUser(tables, IDS.bot + 10, `${settings.slug}[bot]`, settings.slug, "Bot");
   const acme = tables.orgs.findOneBy("login", "acme");
-  if (!acme || tables.appInstallations.findBy("app_id", settings.appId).length > 0) return;
+  const installed = tables.appInstallations.findBy("app_id", settings.appId);
+  // What the App newly asks for is granted at once: nobody sits at the organisation's settings here.
+  for (const one of installed) tables.appInstallations.update(one.id, { permissions: { ...one.permissions, ...permissions } });
+  if (!acme || installed.length > 0) return;
   tables.appInstallations.insert({
     installation_id: APP.installation,
     app_id: settings.appId,

@@ -5,7 +5,8 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { PatternRouter } from "hono/router/pattern-router";
 import type { Admission, GitHost } from "../git-host.ts";
-import { type Actor, actorOf, callerOf, guardPerson, holderOf, type Minted, mayAs, mayPush, maySee, refusal } from "./access.ts";
+import { type Actor, actorOf, callerOf, guardPerson, holderOf, mayAs, mayPush, maySee, refusal, type Tokens } from "./access.ts";
+import { accountRoutes, clientRoutes } from "./account-routes.ts";
 import { appRoutes, type Registration } from "./apps.ts";
 import { checkRoutes } from "./check-routes.ts";
 import type { Deliveries } from "./deliveries.ts";
@@ -14,6 +15,7 @@ import { type Cause, repairEvent } from "./events.ts";
 import { graphqlRoute } from "./graphql.ts";
 import { appView, type Env, type Hub, nodeId, type Row } from "./hub.ts";
 import { issueRoutes } from "./issues.ts";
+import { makeOAuth } from "./oauth.ts";
 import { type Known, present } from "./present.ts";
 import { pullRoutes } from "./pulls.ts";
 import type { Json, Repo } from "./records.ts";
@@ -45,7 +47,8 @@ const isJson = (value: unknown): value is Json => typeof value === "object" && v
 export async function makeSite(options: SiteOptions) {
   const { apiUrl, git, now, deliveries } = options;
   const doing = new AsyncLocalStorage<Doing>();
-  const minted = new Map<string, Minted>();
+  const tokens: Tokens = { minted: new Map(), people: new Map() };
+  const { minted, people } = tokens;
   const codes = new Map<string, Registration>();
   const emulator = await createEmulatedGitHub({ baseUrl: apiUrl, caller: () => doing.getStore()?.caller ?? {}, onEvent: happened });
   const { tables } = emulator;
@@ -152,11 +155,14 @@ export async function makeSite(options: SiteOptions) {
     }
   }
 
+  const oauth = makeOAuth({ tables, people, now });
   const api = new Hono<Env>({ router: new PatternRouter() });
+  // These prove who they are by the App's client secret, not by a token.
+  clientRoutes(api, hub, { oauth, people });
   api.use("*", async (c, next) => {
     const authorization = c.req.header("authorization");
     const token = /^(?:Bearer|token)\s+(\S+)$/i.exec(authorization ?? "")?.[1];
-    const actor = authorization !== undefined && token === undefined ? null : await actorOf(tables, minted, token, now());
+    const actor = authorization !== undefined && token === undefined ? null : await actorOf(tables, tokens, token, now());
     if (!actor) throw refusal(401, "Bad credentials");
     if (actor.kind === "installation" && actor.installation.suspended_at) throw refusal(403, "This installation has been suspended");
     c.set("actor", actor);
@@ -165,11 +171,12 @@ export async function makeSite(options: SiteOptions) {
     if (name !== undefined) {
       const repo = repoBy(decodeURIComponent(name));
       if (!repo || !(actor.kind === "app" || maySee(tables, actor, repo))) throw refusal(404, "Not Found");
-      if (actor.kind === "user") guardPerson(tables, actor.user, repo, { method: c.req.method, path, body: c.get("body") });
+      if (actor.kind === "user") guardPerson(tables, actor, repo, { method: c.req.method, path, body: c.get("body") });
       c.set("repo", repo);
     }
     await next();
   });
+  accountRoutes(api, hub);
   appRoutes(api, hub, { emulator, minted, deliveries, codes });
   pullRoutes(api, hub);
   reviewRoutes(api, hub);
@@ -229,7 +236,7 @@ export async function makeSite(options: SiteOptions) {
     const repo = repoBy(request.repository);
     if (!repo) return { kind: "unknown" };
     const token = request.password || request.user;
-    const actor: Actor | null = token ? holderOf(tables, minted, token, now()) : { kind: "anonymous" };
+    const actor: Actor | null = token ? holderOf(tables, tokens, token, now()) : { kind: "anonymous" };
     const no = (status: 401 | 403 | 404, message: string): Admission => ({ kind: "refused", status, message });
     if (!actor) return no(401, "Invalid username or token. Password authentication is not supported for Git operations.");
     if (actor.kind === "anonymous" && (request.push || repo.private)) return no(401, "Authentication required.");
@@ -255,12 +262,12 @@ export async function makeSite(options: SiteOptions) {
   /** A name for who makes a call, for the log. */
   async function who(authorization: string | undefined): Promise<string | undefined> {
     const token = /^(?:Bearer|token)\s+(\S+)$/i.exec(authorization ?? "")?.[1];
-    const actor = token === undefined ? null : await actorOf(tables, minted, token, now());
+    const actor = token === undefined ? null : await actorOf(tables, tokens, token, now());
     if (actor?.kind === "app") return actor.app.slug;
     return actor?.kind === "user" || actor?.kind === "installation" ? actor.user.login : undefined;
   }
 
-  return { hub, emulator, minted, codes, handle, admit, who, repoBy };
+  return { hub, emulator, minted, people, oauth, codes, handle, admit, who, repoBy };
 }
 
 /** The emulator's words of a refusal, as GitHub says them. */

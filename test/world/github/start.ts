@@ -8,23 +8,38 @@
  * - People act by the REST API with `tokenOf(login)` (ada and grace may write in acme/sample, mallory may not and has the fork
  *   mallory/sample), over HTTP as everyone, or by `call(login, method, path, body)` in this process.
  * - `push`, `pullFromFork`, `check`, `pressAction`, `installation`, `installationRepository`, `register` are what has no REST call.
+ * - People sign in at `/login/oauth/authorize` of the git host, with `clientId` and `clientSecret`.
  * - `faults` makes calls of errand go wrong and logs all calls; `deliveries` is the log of webhooks, with `settled()` and
  *   `failed()`. A failed delivery stays failed until it is sent again by `POST /app/hook/deliveries/{id}/attempts`.
  * - `tables` may be read; writing them tells nobody.
  */
+import { randomBytes } from "node:crypto";
 import { git as runGit } from "../bare.ts";
 import type { GitHost } from "../git-host.ts";
+import { isFromOtherPage } from "../loopback.ts";
+import { seedAccounts } from "./accounts.ts";
 import { beginRegistration, newKey } from "./apps.ts";
+import { authorizePage } from "./authorize-page.ts";
 import { DELIVERY_TIMEOUT_MS, makeDeliveries } from "./deliveries.ts";
 import { makeFaults } from "./faults.ts";
 import { serveApi } from "./http.ts";
 import { measure } from "./hub.ts";
-import { makeKeeper, readKept } from "./keep.ts";
+import { completed, makeKeeper, readKept } from "./keep.ts";
 import { pushed, syncBranches } from "./pulls.ts";
-import type { Json } from "./records.ts";
+import type { Email, Json } from "./records.ts";
 import { makeScript } from "./script.ts";
-import { APP, LEDGER_FILES, PEOPLE, REPOSITORIES, seedApp, seedWorld, tokenOf } from "./seed.ts";
+import { APP, clientIdOf, LEDGER_FILES, PEOPLE, REPOSITORIES, seedApp, seedWorld, tokenOf } from "./seed.ts";
 import { makeSite } from "./site.ts";
+
+/** Where a program changes a code for a token, on the git host as on github.com. */
+const TOKEN_PATH = "/login/oauth/access_token";
+
+/** Whom one can be. */
+const USERS = [
+  { login: PEOPLE.you, about: "you" },
+  { login: PEOPLE.colleague, about: "colleague" },
+  { login: PEOPLE.outsider, about: "outsider" },
+];
 
 /** How a GitHub is started. */
 export interface GitHubOptions {
@@ -40,6 +55,8 @@ export interface GitHubOptions {
   git: GitHost;
   /** The App; one of the world's own unless given. `privateKey`: PEM, PKCS#1. */
   app?: { appId?: number; slug?: string; privateKey?: string };
+  /** Where people who sign in may be sent back to, exactly; none unless given. */
+  callbackUrls?: readonly string[];
   /** How long an answer to a delivery is waited for, in ms; GitHub's 10,000 unless given. */
   deliveryTimeoutMs?: number;
   /** The clock, in ms since 1970; rows of the emulator's own have the machine's time. */
@@ -80,6 +97,7 @@ export async function startGitHub(options: GitHubOptions) {
     version: 1,
     store: emulator.store.snapshot(),
     minted: [...site.minted],
+    people: [...site.people],
     deliveries: deliveries.log,
   }));
   const script = makeScript(site, deliveries);
@@ -89,18 +107,36 @@ export async function startGitHub(options: GitHubOptions) {
     for (const listener of listeners) listener();
   }
 
-  if (kept) emulator.store.restore(kept.store);
+  if (kept) emulator.store.restore(completed(kept.store, emulator.store.snapshot()));
   else seedWorld(tables);
   for (const [token, one] of kept?.minted ?? []) site.minted.set(token, one);
+  for (const [token, one] of kept?.people ?? []) site.people.set(token, one);
   const appId = options.app?.appId ?? APP.id;
-  const privateKey = options.app?.privateKey ?? tables.apps.findOneBy("slug", slug)?.private_key ?? newKey();
-  seedApp(tables, { appId, slug, privateKey, webhookUrl: options.webhookUrl, webhookSecret: options.webhookSecret });
+  const before = tables.apps.findOneBy("slug", slug);
+  const privateKey = options.app?.privateKey ?? before?.private_key ?? newKey();
+  const clientSecret = before?.client_secret ?? randomBytes(20).toString("hex");
+  const { webhookUrl, webhookSecret } = options;
+  seedApp(tables, { appId, slug, privateKey, webhookUrl, webhookSecret, clientSecret, callbackUrls: [...(options.callbackUrls ?? [])] });
+  seedAccounts(tables);
 
   const there = await git.repositories();
   if (!there.includes(REPOSITORIES.private)) await git.createRepository(REPOSITORIES.private, LEDGER_FILES);
   if (!there.includes(REPOSITORIES.fork)) await git.forkRepository(REPOSITORIES.sample, REPOSITORIES.fork);
   for (const repo of tables.repos.all()) await syncBranches(hub, repo);
   for (const pull of tables.pullRequests.all()) await measure(hub, pull);
+  const signInPages = authorizePage({ oauth: site.oauth, people: USERS });
+  /** By way of the API's port, so that faults happen to it too. */
+  async function exchange(request: Request): Promise<Response> {
+    if (request.method !== "POST" || isFromOtherPage(Object.fromEntries(request.headers))) return new Response(null, { status: 404 });
+    const { signal } = request;
+    const headers = [...request.headers].filter(([name]) => ["accept", "authorization", "content-type"].includes(name));
+    const answer = await fetch(`${api.url}${TOKEN_PATH}`, { method: "POST", headers, signal, body: await request.arrayBuffer() });
+    const type = answer.headers.get("content-type") ?? "text/plain";
+    return new Response(await answer.arrayBuffer(), {
+      status: answer.status,
+      headers: { "content-type": type, "cache-control": "no-store" },
+    });
+  }
   const detach = git.attach({
     admit: site.admit,
     async pushed(repository, pushes, login) {
@@ -108,6 +144,10 @@ export async function startGitHub(options: GitHubOptions) {
       if (repo) await pushed(hub, repo, pushes, login);
     },
     pageOf: (path) => (path === "/" ? null : `${webUrl}${path}`),
+    serves: (path) => {
+      if (path === TOKEN_PATH) return exchange;
+      return path.startsWith("/login/oauth/") ? (request) => signInPages.fetch(request) : null;
+    },
   });
   ready = true;
 
@@ -118,15 +158,14 @@ export async function startGitHub(options: GitHubOptions) {
     appId: String(appId),
     slug,
     privateKey,
-    webhookSecret: options.webhookSecret,
+    webhookSecret,
+    /** What an App proves itself with where people sign in: at `/login/oauth/authorize` and `/login/oauth/access_token` of the git host. */
+    clientId: clientIdOf(appId),
+    clientSecret,
     installationId: APP.installation,
     tokenOf,
     /** Whom one can be; the first is the one in front of the machine. */
-    users: [
-      { login: PEOPLE.you, about: "you" },
-      { login: PEOPLE.colleague, about: "colleague" },
-      { login: PEOPLE.outsider, about: "outsider" },
-    ],
+    users: USERS,
     /** The repositories that are shown. */
     repositories: [REPOSITORIES.sample, REPOSITORIES.private, REPOSITORIES.fork],
     /** A repository's number. Throws for one that is not there. */
@@ -166,6 +205,14 @@ export async function startGitHub(options: GitHubOptions) {
     register: (manifest: Json, login: string = PEOPLE.you): string => beginRegistration(hub, site.codes, manifest, login),
     /** Ends every installation token at once, as after an hour. */
     expireTokens: () => site.minted.clear(),
+    /** Writes down a person's addresses in place of those there are. */
+    setEmails(login: string, emails: readonly Omit<Email, "user_id">[]): void {
+      const user = tables.users.findOneBy("login", login);
+      if (!user) throw new Error(`There is nobody called ${login} on the local GitHub.`);
+      for (const row of tables.emails.findBy("user_id", user.id)) tables.emails.delete(row.id);
+      for (const email of emails) tables.emails.insert({ ...email, user_id: user.id });
+      changed();
+    },
     /** The commit of a branch in the real repository. Throws where there is none. */
     head: async (repository: string, branch: string): Promise<string> =>
       (await runGit(git.pathOf(repository), ["rev-parse", "--verify", `refs/heads/${branch}`])).trim(),

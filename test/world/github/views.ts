@@ -2,7 +2,7 @@
 import type { CommitRow, Signature } from "../bare.ts";
 import { type Hub, personOf, type Row } from "./hub.ts";
 import type { FileChange } from "./patch.ts";
-import type { Json, Repo, User } from "./records.ts";
+import type { Installation, Json, Repo, User } from "./records.ts";
 
 /** How commits name a user: by GitHub's address for those who keep theirs private. */
 export const signatureOf = (user: Row<User>): Signature => ({
@@ -53,5 +53,23 @@ export function fileView(hub: Hub, repo: Row<Repo>, change: FileChange, head: st
     blob_url: `${hub.known.webUrl}/${repo.full_name}/blob/${head}/${path}`,
     raw_url: `${hub.known.webUrl}/${repo.full_name}/raw/${head}/${path}`,
     contents_url: `${hub.known.apiUrl}/repos/${repo.full_name}/contents/${path}?ref=${head}`,
+  };
+}
+
+/** An installation of an App. */
+export function installationView(hub: Hub, row: Row<Installation>): Json {
+  const at = `${hub.known.apiUrl}/app/installations/${row.installation_id}`;
+  const org = hub.tables.orgs.get(row.account_id);
+  const { app_id, account_type, permissions, events, repository_selection, suspended_at, created_at, updated_at } = row;
+  return {
+    ...{ app_id, permissions, events, repository_selection, suspended_at, created_at, updated_at },
+    id: row.installation_id,
+    account: { login: row.account_login, id: row.account_id, node_id: org?.node_id ?? "", type: account_type },
+    app_slug: hub.tables.apps.findOneBy("app_id", app_id)?.slug,
+    access_tokens_url: `${at}/access_tokens`,
+    repositories_url: `${hub.known.apiUrl}/installation/repositories`,
+    html_url: `${hub.known.webUrl}/organizations/${row.account_login}/settings/installations/${row.installation_id}`,
+    target_id: row.account_id,
+    target_type: account_type,
   };
 }

@@ -7,6 +7,8 @@ const TICK_MS = 3_000;
 const BACKOFF_MS = [500, 1_000, 2_000, 5_000, 10_000];
 /** So many WebSockets that never opened make the page use the event stream. */
 const FAILURES_BEFORE_STREAM = 2;
+/** With this code the server closes the socket of somebody who may no longer see the session. */
+const MAY_NOT = 4403;
 
 const main = /** @type {HTMLElement} */ (document.querySelector("main[data-session]"));
 const connection = /** @type {HTMLElement} */ (document.getElementById("connection"));
@@ -99,7 +101,7 @@ async function refresh() {
   busy = true;
   try {
     const response = await fetch(`/s/${main.dataset.session}/fragment?after=${stepsTo}`);
-    if (response.status === 401 || response.status === 404) return location.reload();
+    if ([401, 403, 404].includes(response.status)) return location.reload();
     if (response.ok) merge(new DOMParser().parseFromString(await response.text(), "text/html"));
   } catch {
     // The connection's own retry refreshes again.
@@ -138,7 +140,8 @@ function connect() {
   const socket = new WebSocket(address);
   socket.onopen = connected;
   socket.onmessage = ({ data }) => receive(data);
-  socket.onclose = again;
+  // Who may no longer see the session is told so by the page itself.
+  socket.onclose = ({ code }) => (code === MAY_NOT ? location.reload() : again());
 }
 
 function stream() {

@@ -1,0 +1,5 @@
+CREATE TABLE `session_members` (
+	`person` text NOT NULL,
+	`session` text NOT NULL,
+	PRIMARY KEY(`person`, `session`)
+);
