@@ -17,7 +17,7 @@ import { isFromOtherPage, isLoopbackHost } from "../loopback.ts";
 import { chooseStyles } from "../page/choose.ts";
 import { contentPolicy } from "../page/policy.ts";
 import { createEmulatedGoogle, type GoogleUser } from "./emulator.ts";
-import { makeFlow, type Page } from "./flow.ts";
+import { type Flow, makeFlow, type Page } from "./flow.ts";
 import { accountPage } from "./page.ts";
 import { GOOGLE_PEOPLE } from "./people.ts";
 
@@ -111,7 +111,7 @@ export async function startGoogle(options: GoogleOptions) {
 /** A running Google. */
 export type Google = Awaited<ReturnType<typeof startGoogle>>;
 
-function addRoutes(app: Hono, { flow, issuer, publicKey }: { flow: ReturnType<typeof makeFlow>; issuer: string; publicKey: object }): void {
+function addRoutes(app: Hono, { flow, issuer, publicKey }: { flow: Flow; issuer: string; publicKey: object }): void {
   app.use("*", async (c, next) => {
     const headers = Object.fromEntries(c.req.raw.headers);
     if (!isLoopbackHost(headers.host)) return c.text("Only this machine is served.", 403);
