@@ -144,7 +144,7 @@ describe("around a turn", () => {
       const thread = await errand.say(`${MENTION} repo=acme/nowhere say hello`);
       const outcome = await errand.message(thread, "turn:1:final", /Failed/, BOOT_MS);
       expect(outcome.all).toMatch(/The repository acme\/nowhere on 127\.0\.0\.1:\d+ does not exist, or errand may not read it/);
-      expect(outcome.all).toMatch(/reply, with `repo=owner\/name`/);
+      expect(outcome.all).toMatch(/ask again, with `repo=owner\/name`/);
       await errand.say("repo=acme/sample branch=nowhere say hello", thread);
       const branch = await errand.message(thread, "turn:2:final", /Failed/, BOOT_MS);
       expect(branch.all).toMatch(/no branch, tag or commit named nowhere/);
