@@ -47,7 +47,7 @@ describe("a mention", () => {
     const receipt = await errand.message(thread, "turn:1:progress", /acme\/sample/, 5_000);
     const ms = Date.now() - said;
     session = receipt.session;
-    expect(receipt.all).toMatch(/errand\/[a-z2-7]{8}/);
+    expect(receipt.all).toMatch(/errand\/add-a-version-option-and-run-the-tests-[a-z2-7]{4}/);
     expect(receipt.all).toContain(`/s/${session}/open/vscode`);
     // The promise is one second; a busy machine that runs this test is given more.
     expect(ms).toBeLessThan(3_000);
