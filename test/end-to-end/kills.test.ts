@@ -15,7 +15,7 @@ afterAll(() => errand.remove());
 /** A turn that works for a while, seen working. */
 async function busy(): Promise<{ thread: string; session: string }> {
   const thread = await errand.say(`${MENTION} do something slow, sleep for 12 seconds`);
-  const { session } = await errand.message(thread, "turn:1:progress", /sleep/);
+  const { session } = await errand.message(thread, "turn:1:progress", /Run .{0,20}sleep|sleep 1\b/);
   return { thread, session };
 }
 
