@@ -1,5 +1,7 @@
 /** The part of the OpenAI chat completions protocol that OpenCode speaks, as far as a stand-in model needs it. */
+
 import { z } from "zod";
+import { AFTER_STOP, AROUND } from "../../../runner/briefing.ts";
 
 const Part = z.object({ type: z.string(), text: z.string().optional() }).loose();
 const Content = z.union([z.string(), z.array(Part), z.null()]).optional();
@@ -55,12 +57,6 @@ export interface Turn {
   /** How many answers the model gave. */
   answers: number;
 }
-
-/** How the runner begins a prompt after one that was stopped, see runner/briefing.ts. */
-const AFTER_STOP = "The request before this one was stopped by a person. Do not go on with it; do this instead:\n\n";
-
-/** How the runner begins what stands around a request, see runner/briefing.ts. */
-const AROUND = "\n\nWhat stands around this request follows.";
 
 function ofPerson(said: string): Pick<Turn, "prompt" | "context"> {
   const text = said.startsWith(AFTER_STOP) ? said.slice(AFTER_STOP.length) : said;
