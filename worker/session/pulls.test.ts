@@ -1,25 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Pull } from "../../protocol/events.ts";
 import { apply, emptyView, type View } from "../../protocol/view.ts";
-import { failingCommit, nextWork, onFailure, type PullState, signatureOf } from "./pulls.ts";
+import { failingCommit, NONE, nextWork, onFailure, type PullState, signatureOf } from "./pulls.ts";
 
 const state = (change: Partial<PullState> = {}): PullState => ({
-  start: null,
-  open: false,
-  look: false,
-  describe: null,
-  read: null,
-  handled: null,
-  automatic: 0,
-  lastFailure: null,
-  offer: null,
-  before: 0,
+  ...NONE,
   identity: { name: "errand[bot]", email: "1+errand[bot]@users.noreply.github.com" },
   policy: { checks: "ask", ready: true },
-  wrong: null,
-  nextTry: 0,
-  failed: 0,
-  lookAt: null,
   ...change,
 });
 

@@ -57,7 +57,8 @@ export type PullState = {
   lookAt: number | null;
 };
 
-const NONE: PullState = {
+/** Nothing is wanted and nothing known. */
+export const NONE: PullState = {
   start: null,
   open: false,
   look: false,
