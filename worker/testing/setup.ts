@@ -1,4 +1,7 @@
-/** Before the tests of a file: the registry's tables, as a deployment has them. */
+/**
+ * Before the tests of a file: the registry's tables, as a deployment has them, and no way out. Objects go on by their alarms after
+ * the test that made them, when its stand-in for the network is gone: they then hear at once that nothing is there.
+ */
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
@@ -11,3 +14,5 @@ declare global {
 }
 
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
+
+globalThis.fetch = (input) => Promise.reject(new TypeError(`no network in tests: ${input instanceof Request ? input.url : input}`));
