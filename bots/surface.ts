@@ -6,7 +6,14 @@
 import type { View } from "../protocol/view.ts";
 
 /** Addresses that messages link to. They name the session and hold no right. */
-export type Links = { session: string; vscode: string; desktop: string; terminal: string };
+export type Links = {
+  session: string;
+  vscode: string;
+  desktop: string;
+  terminal: string;
+  /** With a port at its end, what the agent serves there. */
+  preview: string;
+};
 
 /** What errand wants to say in a thread. Rendered again whenever the view changes, until it is frozen. */
 export type Message =

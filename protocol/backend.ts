@@ -10,6 +10,7 @@
  * Every other request is signed, see signing.ts. Bodies hold secrets and are never logged.
  */
 import * as z from "zod";
+import { Sites } from "./sites.ts";
 
 export const Model = z.object({
   /** The model's id in the sandbox's OpenCode configuration; `errand/<id>` names it in prompts. */
@@ -62,8 +63,8 @@ export const SandboxView = z.object({
   exitCode: z.number().int().nullable(),
   /** Why it finished, in words for a person, where known. */
   reason: z.string().nullable(),
-  /** Origin at which browsers reach the gateway (port 9000), once known. */
-  gatewayOrigin: z.string().nullable(),
+  /** Where browsers reach the gateway, once known. */
+  sites: Sites.nullable(),
   createdAt: z.number().int(),
 });
 export type SandboxView = z.infer<typeof SandboxView>;

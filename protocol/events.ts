@@ -4,6 +4,7 @@
  * Versioned by `EVENTS_VERSION`: a reader ignores event types it does not know.
  */
 import * as z from "zod";
+import { Port } from "./grant.ts";
 import { Options, Person } from "./request.ts";
 
 export const EVENTS_VERSION = 2;
@@ -102,6 +103,9 @@ export const RunnerEvent = z.discriminatedUnion("type", [
     state: z.enum(["starting", "available", "restarting", "unavailable"]),
     reason: short.optional(),
   }),
+  /** Something in the sandbox answers HTTP on a port that is none of errand's own. `title`: of its page, where it has one. */
+  z.object({ type: z.literal("port.opened"), at, port: Port, title: z.string().max(200).optional() }),
+  z.object({ type: z.literal("port.closed"), at, port: Port }),
   z.object({ type: z.literal("git.ready"), at, branch: short, base: short, commit: short }),
   z.object({ type: z.literal("turn.accepted"), at, turn }),
   /** Text in progress: appended to `part`; replaced as a whole by `text.done`. Never stored. */
@@ -177,6 +181,10 @@ export const AgentEvent = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("turn.replaced"), at, turn, text: z.string(), options: Options }),
   z.object({ type: z.literal("turn.withdrawn"), at, turn }),
+  /** A queued turn does not begin before its author has linked an account; not after `until`. */
+  z.object({ type: z.literal("turn.held"), at, turn, why: z.enum(["link"]), until: at }),
+  /** It may begin now. */
+  z.object({ type: z.literal("turn.released"), at, turn }),
   z.object({ type: z.literal("turn.started"), at, turn }),
   z.object({ type: z.literal("turn.stopping"), at, turn, who: Person }),
   /** The turn ended by the SessionAgent's own decision, without the runner (lost sandbox, bad request, time-out). */

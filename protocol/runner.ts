@@ -11,6 +11,8 @@
  */
 import * as z from "zod";
 import { RunnerEvent } from "./events.ts";
+import { Guest, Service } from "./grant.ts";
+import { Sites } from "./sites.ts";
 
 export const RUNNER_PROTOCOL = 1;
 /** Close code for a runner whose generation is over: terminate, do not reconnect. Own range 4000–4999 of RFC 6455. */
@@ -35,13 +37,17 @@ export type Identity = z.infer<typeof Identity>;
 export const RunnerAsk = z.discriminatedUnion("what", [
   /** git wants to sign in at `url` (protocol, host and path, without credentials). */
   z.object({ what: z.literal("credential"), url: z.string().min(1).max(1_000) }),
+  /** Who of those with something open may still have it open? */
+  z.object({ what: z.literal("guests"), guests: z.array(Guest).min(1).max(500) }),
 ]);
 export type RunnerAsk = z.infer<typeof RunnerAsk>;
 
-/** The answer. Secret where it is yes: never logged. `expiresAt` in ms since 1970. */
-export const RunnerAnswer = z.discriminatedUnion("ok", [
-  z.object({ ok: z.literal(true), username: z.string(), password: z.string(), expiresAt: z.number() }),
-  z.object({ ok: z.literal(false), why: z.string() }),
+/** The answer. A credential is secret: never logged. `expiresAt` in ms since 1970. */
+export const RunnerAnswer = z.discriminatedUnion("is", [
+  z.object({ is: z.literal("credential"), username: z.string(), password: z.string(), expiresAt: z.number() }),
+  /** By place in the question: these may no longer. Everybody else may. */
+  z.object({ is: z.literal("guests"), gone: z.array(seq) }),
+  z.object({ is: z.literal("no"), why: z.string() }),
 ]);
 export type RunnerAnswer = z.infer<typeof RunnerAnswer>;
 /** An ask that has no answer after this time counts as refused, in ms. */
@@ -87,19 +93,26 @@ export const FromRunner = z.discriminatedUnion("t", [
   z.object({ t: z.literal("ack"), commands: seq }),
   /** `id` is the runner's, new for each ask on a connection. */
   z.object({ t: z.literal("ask"), id: z.string().min(1).max(80), ask: RunnerAsk }),
+  /** People used these services since the last such frame: the sandbox is not idle. */
+  z.object({ t: z.literal("used"), services: z.array(Service).min(1).max(10) }),
 ]);
 export type FromRunner = z.infer<typeof FromRunner>;
 
 /** What the SessionAgent says. */
 export const ToRunner = z.discriminatedUnion("t", [
-  /** Answer to `hello`. `received`: highest event number known here now; send what comes after it. `gatewayOrigin`: how browsers reach the gateway, once known. */
-  z.object({ t: z.literal("welcome"), received: seq, gatewayOrigin: z.string().nullable() }),
+  /** Answer to `hello`. `received`: highest event number known here now; send what comes after it. `sites`: how browsers reach the gateway, once known. `grantKeys`: what grants are signed with now (public JWK with `kid`). */
+  z.object({
+    t: z.literal("welcome"),
+    received: seq,
+    sites: Sites.nullable(),
+    grantKeys: z.array(z.record(z.string(), z.unknown())).min(1).optional(),
+  }),
   /** Events up to this number are safe: drop them. */
   z.object({ t: z.literal("ack"), events: seq }),
   /** A gap was seen: send again from this number. */
   z.object({ t: z.literal("resend"), from: z.number().int().positive() }),
   z.object({ t: z.literal("command"), seq: z.number().int().positive(), command: Command }),
-  z.object({ t: z.literal("gateway"), origin: z.string() }),
+  z.object({ t: z.literal("sites"), sites: Sites }),
   /** The answer to the `ask` of that id. */
   z.object({ t: z.literal("answer"), id: z.string(), answer: RunnerAnswer }),
   /** The runner must end: its generation is over. */

@@ -5,7 +5,7 @@
 import type { Ask, Failure, FileChange, NumberedEvent, PlanItem, Pull, ServiceName, SessionEvent, Tokens } from "./events.ts";
 import type { Options, Person } from "./request.ts";
 
-export const VIEW_VERSION = 2;
+export const VIEW_VERSION = 3;
 /** Finished turns kept in the view; older ones are in the log. */
 export const TURNS_KEPT = 10;
 /** Characters kept of one text part. */
@@ -17,6 +17,7 @@ const PARTS_KEPT = 12;
 /** Tools that run at once and boot phases, far above what honest work has: the view's size must not depend on who runs in the sandbox. */
 const TOOLS_KEPT = 50;
 const PHASES_KEPT = 50;
+const PORTS_KEPT = 20;
 /** Offers kept in the view, the newest. */
 const OFFERS_KEPT = 5;
 /** Questions and permission asks that one turn may have; further ones are not shown to anyone. */
@@ -59,6 +60,8 @@ export type TurnView = {
   place: string | null;
   /** The offer it was begun by. */
   offer: string | null;
+  /** Why it does not begin though nothing is before it, and until when it waits for that; ms since 1970. */
+  held: { why: "link"; until: number } | null;
   queuedAt: number;
   startedAt: number | null;
   /** When the agent took the prompt. */
@@ -97,6 +100,8 @@ export type SandboxView = {
   readyMs: number | null;
   phases: Phase[];
   services: Partial<Record<ServiceName, ServiceView>>;
+  /** What answers HTTP in it, beside errand's own, by port. */
+  ports: { port: number; title: string | null }[];
   failure: Failure | null;
 };
 
@@ -135,7 +140,7 @@ export function emptyView(): View {
     base: null,
     branch: "",
     model: "",
-    sandbox: { generation: 0, n: 0, state: "none", startedAt: null, readyMs: null, phases: [], services: {}, failure: null },
+    sandbox: { generation: 0, n: 0, state: "none", startedAt: null, readyMs: null, phases: [], services: {}, ports: [], failure: null },
     pull: null,
     offers: [],
     closed: null,
@@ -234,6 +239,7 @@ export function applyEvent(view: View, event: SessionEvent): void {
       return;
     case "sandbox.lost":
       view.sandbox.state = "lost";
+      view.sandbox.ports = [];
       view.sandbox.failure = event.failure;
       for (const service of Object.values(view.sandbox.services))
         Object.assign(service, { state: "unavailable", reason: event.failure.message });
@@ -243,6 +249,17 @@ export function applyEvent(view: View, event: SessionEvent): void {
       return;
     case "service.state":
       view.sandbox.services[event.service] = { state: event.state, reason: event.reason ?? null };
+      return;
+    case "port.opened":
+      view.sandbox.ports = [
+        ...view.sandbox.ports.filter(({ port }) => port !== event.port),
+        { port: event.port, title: event.title ?? null },
+      ]
+        .toSorted((a, b) => a.port - b.port)
+        .slice(0, PORTS_KEPT);
+      return;
+    case "port.closed":
+      view.sandbox.ports = view.sandbox.ports.filter(({ port }) => port !== event.port);
       return;
     case "git.ready":
       view.branch = event.branch;
@@ -275,6 +292,7 @@ function newTurn(event: Extract<SessionEvent, { type: "turn.queued" }>, thread: 
     thread: event.thread ?? thread,
     place: event.place ?? null,
     offer: event.offer ?? null,
+    held: null,
     queuedAt: event.at,
     startedAt: null,
     acceptedAt: null,
@@ -338,6 +356,12 @@ function applyToTurn(turn: TurnView, event: SessionEvent): void {
     case "turn.replaced":
       turn.prompt = event.text;
       turn.options = event.options;
+      return;
+    case "turn.held":
+      turn.held = { why: event.why, until: event.until };
+      return;
+    case "turn.released":
+      turn.held = null;
       return;
     case "turn.withdrawn":
       end(turn, "withdrawn", event.at, undefined);

@@ -6,7 +6,13 @@ import type { Row } from "./delivery.ts";
 /** The addresses messages link to. */
 export function linksOf(origin: string, session: string): Links {
   const open = (service: string) => `${origin}/s/${session}/open/${service}`;
-  return { session: `${origin}/s/${session}`, vscode: open("vscode"), desktop: open("desktop"), terminal: open("terminal") };
+  return {
+    session: `${origin}/s/${session}`,
+    vscode: open("vscode"),
+    desktop: open("desktop"),
+    terminal: open("terminal"),
+    preview: `${open("preview")}/`,
+  };
 }
 
 /** The message of a row, or undefined when the view no longer knows what it was about. */
