@@ -3,12 +3,9 @@
  * pipe between two processes, so the upstreams' passwords in `config` reach neither disk, environment nor command line.
  */
 import { z } from "zod";
-import { Service } from "../protocol/grant.ts";
+import { type Guest, Port, Service } from "../protocol/grant.ts";
+import { Origin, Sites } from "../protocol/sites.ts";
 import { checkTarget } from "./target.ts";
-
-const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text && /^https?:/.test(text), {
-  error: "must be an origin such as https://host or http://127.0.0.1:8000, without path or trailing slash",
-});
 
 /** One public P-256 key (JWK with `kid`). A private part is an error, because whoever reads it can mint grants. */
 export const GrantKey = z
@@ -17,8 +14,8 @@ export const GrantKey = z
 export type GrantKey = z.infer<typeof GrantKey>;
 
 const Upstream = z.object({
-  /** Port on 127.0.0.1. */
-  port: z.number().int().min(1).max(65_535),
+  /** On 127.0.0.1. */
+  port: Port,
   /** The whole value of the `Authorization` header that the upstream wants, such as `Basic …`. Secret. */
   authorization: z.string().min(1).optional(),
 });
@@ -29,10 +26,10 @@ export const GatewayConfig = z.object({
   /** Audience of the grants, and part of the cookies' names. */
   session: z.string().regex(/^[a-z0-9_-]{8,64}$/),
   /** Issuer of grants, the only origin that may hand one in, and where a person without a right is sent. */
-  workerOrigin: origin,
+  workerOrigin: Origin,
   grantKeys: z.array(GrantKey).min(1),
   /** Where browsers reach this gateway, or null until it is known: then nothing but `/_errand/health` is answered. */
-  publicOrigin: origin.nullable(),
+  sites: Sites.nullable(),
   listen: z.object({
     /** 0 takes a free port; `listening` tells which. */
     port: z.number().int().min(0).max(65_535),
@@ -40,17 +37,21 @@ export const GatewayConfig = z.object({
     /** UNIX socket to listen on as well, or null. */
     socket: z.string().nullable(),
   }),
-  upstreams: z.record(Service, Upstream),
-  /** Where a service is entered after the exchange, as path and query under its prefix, such as `/?folder=/work`. */
+  /** `terminalWatch` is the terminal of watchers, which takes no input. Without it nobody can watch the terminal. */
+  upstreams: z.object({ vscode: Upstream, desktop: Upstream, terminal: Upstream, opencode: Upstream, terminalWatch: Upstream.optional() }),
+  /** Ports that no preview reaches, because they are not the agent's: all of errand's own. The gateway's and the upstreams' need not stand here. */
+  reserved: z.array(Port),
+  /** Where a service is entered after the exchange, as path and query under its prefix, such as `/?folder=/work`. Its root if not said. */
   landing: z.partialRecord(Service, landing).optional(),
-  /** Allows a plain `http:` public origin, on a loopback name only. */
+  /** Allows plain `http:` origins, on loopback names only. */
   local: z.boolean(),
 });
 export type GatewayConfig = z.infer<typeof GatewayConfig>;
 
 /** What the supervisor says after `config`. */
 export const GatewayUpdate = z.discriminatedUnion("t", [
-  z.object({ t: z.literal("origin"), publicOrigin: origin }),
+  /** Replaces all origins. What is open stays open, and is not reached by an old one any more. */
+  z.object({ t: z.literal("sites"), sites: Sites }),
   /** Replaces all keys. */
   z.object({ t: z.literal("keys"), grantKeys: z.array(GrantKey).min(1) }),
   /**
@@ -59,10 +60,10 @@ export const GatewayUpdate = z.discriminatedUnion("t", [
    */
   z.object({ t: z.literal("revoke"), sub: z.string().min(1).optional(), at: z.number().int().optional() }),
   /**
-   * Whether the sandbox still hears from the Worker, which is what brings revocations. After 15 minutes without, every
-   * session ends. Until the first such message the gateway takes it that it does.
+   * The answer to the `guests` report of that id: who of them may no longer, by place in its list. Everybody else in it may, as
+   * of the moment of the report. An answer to anything but the newest report, and a second one, is ignored.
    */
-  z.object({ t: z.literal("control"), connected: z.boolean() }),
+  z.object({ t: z.literal("guests"), id: z.number(), gone: z.array(z.number()) }),
 ]);
 export type GatewayUpdate = z.infer<typeof GatewayUpdate>;
 
@@ -77,16 +78,6 @@ export type FromGateway =
   /** Someone with a right used the service: at most one report per service in 30 s. */
   | { t: "used"; service: Service; at: number }
   /** A grant was exchanged for a session. */
-  | { t: "open"; service: Service };
-
-/**
- * Why this origin can't be served, or undefined. Plain HTTP is refused except for a loopback name in local mode: anywhere
- * else browsers drop `Secure` cookies, and the network could read what is shown.
- */
-export function originProblem(publicOrigin: string, local: boolean): string | undefined {
-  const url = new URL(publicOrigin);
-  if (url.protocol === "https:") return undefined;
-  const loopback = url.hostname === "127.0.0.1" || url.hostname === "localhost" || url.hostname.endsWith(".localhost");
-  if (local && loopback) return undefined;
-  return `public origin ${publicOrigin} is not https:, and plain http: is allowed only for 127.0.0.1 and localhost in local mode`;
-}
+  | { t: "open"; service: Service }
+  /** Who has something open, each once, at most 500: asked every 30 s while there is anybody. Whom no answer covers for 15 minutes, is put out. */
+  | { t: "guests"; id: number; guests: Guest[] };
