@@ -3,7 +3,7 @@
  * session is in its object, so a row about it that is late or missing costs a line in a list, or an end that is not told, and nothing more.
  * Of people, D1 is the truth: where it cannot be read, nobody is recognised. Every time is in ms since 1970.
  */
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 export const sessions = sqliteTable(
   "sessions",
@@ -162,6 +162,27 @@ export const authSessions = sqliteTable(
 
 export type AuthSessionRow = typeof authSessions.$inferSelect;
 
+/** Keys for programs of a user: they open what the user may, as far as their scope goes, and never an admin's power. */
+export const apiKeys = sqliteTable(
+  "api_keys",
+  {
+    /** SHA-256 of the key, in hex. The key itself is kept nowhere. */
+    hash: text().primaryKey(),
+    userId: text("user_id").notNull(),
+    /** What the user calls it. */
+    name: text().notNull(),
+    scope: text({ enum: ["read", "prompt"] }).notNull(),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    /** When it was last used, to ten minutes; absent: never. */
+    usedAt: integer("used_at"),
+    revokedAt: integer("revoked_at"),
+  },
+  (table) => [index("api_keys_by_user").on(table.userId)],
+);
+
+export type ApiKeyRow = typeof apiKeys.$inferSelect;
+
 /** Sign-ins that were begun at a provider: each belongs to one browser, works once, and not for long. */
 export const authFlows = sqliteTable("auth_flows", {
   /** Hashes of the state that the provider hands back, and of the cookie of the browser that began. */
@@ -188,6 +209,33 @@ export const authCodes = sqliteTable("auth_codes", {
   goTo: text("go_to").notNull(),
   expiresAt: integer("expires_at").notNull(),
 });
+
+/**
+ * Links of Slack accounts that are under way, one for each account: begun in Slack, claimed on the page by a user, ended by a number that goes from
+ * the page back to Slack.
+ */
+export const slackLinks = sqliteTable(
+  "slack_links",
+  {
+    /** `<team>:<user>`: a later link takes the place of an earlier one. */
+    subject: text().primaryKey(),
+    /** SHA-256 of the code in the link's address. The code itself is kept nowhere. */
+    hash: text().notNull(),
+    /** What Slack calls the person and the workspace, for showing. */
+    name: text().notNull(),
+    workspace: text().notNull(),
+    madeAt: integer("made_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    /** Who said on the page that this Slack account is theirs. */
+    userId: text("user_id"),
+    /** Wrong numbers so far. */
+    tries: integer().notNull().default(0),
+    linkedAt: integer("linked_at"),
+  },
+  (table) => [uniqueIndex("slack_links_by_hash").on(table.hash)],
+);
+
+export type SlackLinkRow = typeof slackLinks.$inferSelect;
 
 /** People who may sign in though no rule lets them: named by a verified e-mail address or by a GitHub login. */
 export const invitations = sqliteTable(
@@ -236,3 +284,16 @@ export const audit = sqliteTable(
 );
 
 export type AuditRow = typeof audit.$inferSelect;
+
+/** What each session used of the model in a day (UTC), for the cap of an installation. Kept only where there is one. */
+export const modelDays = sqliteTable(
+  "model_days",
+  {
+    /** As in `2026-11-23`. */
+    day: text().notNull(),
+    session: text().notNull(),
+    /** Of prompts and answers together. */
+    tokens: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.day, table.session] })],
+);
