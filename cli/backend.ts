@@ -1,6 +1,7 @@
 /** Runs the sandbox backend on this machine; its keys go in by a pipe. */
 import { join } from "node:path";
 import { z } from "zod";
+import type { SandboxHost } from "../sandbox/providers/local-sites.ts";
 import { type Child, startChild, withoutSecrets } from "./processes.ts";
 
 const Listening = z.object({ listening: z.string(), provider: z.string(), warning: z.string().nullable() });
@@ -13,6 +14,8 @@ export type BackendOptions = {
   port: number;
   keys: Record<string, string>;
   worker: string;
+  /** What browsers reach sandboxes by. */
+  host: SandboxHost;
   forwards: { port: number; host: string; targetPort: number }[];
   onLine: (line: string) => void;
 };
@@ -26,6 +29,7 @@ export async function startBackend(options: BackendOptions): Promise<Child & Lis
     parts: options.parts,
     runtime: join(options.root, "dist/runtime"),
     worker: options.worker,
+    host: options.host,
     forwards: options.forwards,
   };
   const last: string[] = [];

@@ -9,6 +9,8 @@ const read = (env: Record<string, string>, ...argv: string[]) => {
 test.each<[Record<string, string>, string[]]>([
   [{}, []],
   [{ ERRAND_VERBOSE: "1", ERRAND_PARTS: "/p", ERRAND_PROVIDER: "auto" }, []],
+  [{ ERRAND_SANDBOX_HOST: "127.0.0.1" }, []],
+  [{ ERRAND_SANDBOX_HOST: "0.0.0.0" }, ["ERRAND_SANDBOX_HOST must be localhost or 127.0.0.1, not “0.0.0.0”"]],
   [{ ERRAND_MODLE: "x" }, ["ERRAND_MODLE is set, but errand knows no such setting."]],
   [{ ERRAND_MODEL_PRICE: "{}" }, ["ERRAND_MODEL_PRICE is for a model of your own"]],
   [{ ERRAND_REPOSITORY: "alone" }, ["ERRAND_REPOSITORY must look like owner/name, not “alone”"]],

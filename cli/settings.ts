@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { SANDBOX_HOSTS, type SandboxHost } from "../sandbox/providers/local-sites.ts";
 import { type GitHubSettings, readGitHub } from "./github-settings.ts";
 import { readSignIn, type SignInSettings } from "./sign-in-settings.ts";
 
@@ -23,6 +24,8 @@ export type StartSettings = {
   github: GitHubSettings;
   model: ModelSettings;
   signIn: SignInSettings;
+  /** What browsers reach sandboxes by. */
+  sandboxHost: SandboxHost;
   /** Null: the sample repository of the local git host. */
   repository: string | null;
   repositoryBaseUrl: string | null;
@@ -75,6 +78,7 @@ export function readSettings(
     github: readGitHub(env, mistakes, remarks),
     model: readModel(env, mistakes, remarks),
     signIn: readSignIn(env, mistakes, remarks),
+    sandboxHost: readSandboxHost(env, mistakes),
     repository: text(env.ERRAND_REPOSITORY),
     repositoryBaseUrl: text(env.ERRAND_REPOSITORY_BASE_URL),
     remarks,
@@ -88,6 +92,13 @@ export function readSettings(
 }
 
 const text = (value: string | undefined) => (value?.trim() ? value.trim() : null);
+
+function readSandboxHost(env: Env, mistakes: string[]): SandboxHost {
+  const wanted = text(env.ERRAND_SANDBOX_HOST) ?? "localhost";
+  const found = SANDBOX_HOSTS.find((one) => one === wanted);
+  if (!found) mistakes.push(`ERRAND_SANDBOX_HOST must be ${SANDBOX_HOSTS.join(" or ")}, not “${wanted}”`);
+  return found ?? "localhost";
+}
 
 function readSlack(env: Env, mistakes: string[]): SlackSettings {
   const [botToken, appToken, signingSecret] = [text(env.SLACK_BOT_TOKEN), text(env.SLACK_APP_TOKEN), text(env.SLACK_SIGNING_SECRET)];

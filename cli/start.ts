@@ -120,6 +120,7 @@ async function bringUp(settings: StartSettings, running: Running, began: number)
       port: port + PORTS.backend,
       keys: { local: secrets.backendKey },
       worker: origin,
+      host: settings.sandboxHost,
       forwards: world ? [{ port: port + PORTS.git, host: "127.0.0.1", targetPort: port + PORTS.git }] : [],
       onLine: log("backend"),
     }).then((backend) => {

@@ -28,7 +28,10 @@ export function askedAddress(question: string): string | null {
 
 /** The runner's answer, as it goes to the helper program. */
 export function credentialLines(answer: RunnerAnswer): string {
-  if (!answer.ok) return `${REFUSED}\n${answer.why.replace(/\s+/g, " ").trim()}\n`;
+  if (answer.is !== "credential") {
+    const why = answer.is === "no" ? answer.why : "The answer was not about a credential.";
+    return `${REFUSED}\n${why.replace(/\s+/g, " ").trim()}\n`;
+  }
   // A line break would let one value set another.
   if (/[\n\r\0]/.test(answer.username + answer.password)) return `${REFUSED}\nThe credential that was given cannot be used by git.\n`;
   const expiry = `password_expiry_utc=${Math.floor(answer.expiresAt / 1_000)}`;

@@ -87,7 +87,7 @@ async function answer(socket: Socket, ask: (ask: RunnerAsk) => Promise<RunnerAns
   const url = askedAddress(question);
   const said: RunnerAnswer =
     url === null || url.length > 1_000
-      ? { ok: false, why: "errand has credentials for repositories at http and https addresses only." }
+      ? { is: "no", why: "errand has credentials for repositories at http and https addresses only." }
       : await ask({ what: "credential", url });
   socket.end(credentialLines(said));
 }

@@ -31,11 +31,11 @@ describe("a question for a credential", () => {
 
   it.each([
     [
-      { ok: true, username: "u", password: "p.a-s_s", expiresAt: 1_700_000_000_999 } as const,
+      { is: "credential", username: "u", password: "p.a-s_s", expiresAt: 1_700_000_000_999 } as const,
       /^granted\nusername=u\npassword=p.a-s_s\npassword_expiry_utc=1700000000\n$/,
     ],
-    [{ ok: false, why: "Not\nyours.  " } as const, /^refused\nNot yours\.\n$/],
-    [{ ok: true, username: "u\npath=x", password: "p", expiresAt: 1 } as const, /^refused\n/],
+    [{ is: "no", why: "Not\nyours.  " } as const, /^refused\nNot yours\.\n$/],
+    [{ is: "credential", username: "u\npath=x", password: "p", expiresAt: 1 } as const, /^refused\n/],
   ])("is answered %#", (answer, lines) => {
     expect(credentialLines(answer)).toMatch(lines);
   });

@@ -4,7 +4,7 @@ import { RUNNER_ASK_MS } from "../protocol/runner.ts";
 import { openAsks } from "./link-asks.ts";
 
 const ask: RunnerAsk = { what: "credential", url: "https://github.com/acme/sample.git" };
-const yes = { ok: true, username: "u", password: "p", expiresAt: 1 } as const;
+const yes = { is: "credential", username: "u", password: "p", expiresAt: 1 } as const;
 
 describe("an ask", () => {
   let connected = false;
@@ -34,10 +34,10 @@ describe("an ask", () => {
     connect();
     asks.connected();
     expect(sent).toHaveLength(1);
-    asks.answered("of another", { ok: false, why: "no" });
+    asks.answered("of another", { is: "no", why: "no" });
     asks.answered(sent[0] ?? "", yes);
     expect(await answer).toEqual(yes);
-    asks.answered(sent[0] ?? "", { ok: false, why: "late" });
+    asks.answered(sent[0] ?? "", { is: "no", why: "late" });
   });
 
   it("has an id of its own each time", async () => {
@@ -53,7 +53,7 @@ describe("an ask", () => {
     await vi.advanceTimersByTimeAsync(RUNNER_ASK_MS / 2);
     connect();
     await vi.advanceTimersByTimeAsync(RUNNER_ASK_MS / 2);
-    expect(await waiting).toEqual({ ok: false, why: "errand's server could not be reached within 20 s." });
+    expect(await waiting).toEqual({ is: "no", why: "errand's server could not be reached within 20 s." });
   });
 
   it("is refused when its connection breaks, and not sent again; one that was not sent goes over the next", async () => {
@@ -62,7 +62,7 @@ describe("an ask", () => {
     connected = false;
     const kept = asks.ask(ask);
     asks.broken();
-    expect(await lost).toMatchObject({ ok: false });
+    expect(await lost).toMatchObject({ is: "no" });
     connect();
     expect(sent).toHaveLength(2);
     asks.answered(sent[1] ?? "", yes);
@@ -72,7 +72,7 @@ describe("an ask", () => {
   it("is refused when the link has ended", async () => {
     const waiting = asks.ask(ask);
     asks.close();
-    expect(await waiting).toMatchObject({ ok: false });
-    expect(await asks.ask(ask)).toMatchObject({ ok: false });
+    expect(await waiting).toMatchObject({ is: "no" });
+    expect(await asks.ask(ask)).toMatchObject({ is: "no" });
   });
 });

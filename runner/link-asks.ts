@@ -28,12 +28,12 @@ export function openAsks(send: (id: string, ask: RunnerAsk) => void, isConnected
     one.sent = true;
     send(id, one.ask);
   };
-  const refuse = (id: string, why: string): void => waiting.get(id)?.settle({ ok: false, why });
+  const refuse = (id: string, why: string): void => waiting.get(id)?.settle({ is: "no", why });
 
   return {
     ask: (ask) =>
       new Promise((done) => {
-        if (closed) return done({ ok: false, why: `${NO_CONNECTION}: this sandbox has ended.` });
+        if (closed) return done({ is: "no", why: `${NO_CONNECTION}: this sandbox has ended.` });
         const id = randomUUID();
         const timer = setTimeout(() => refuse(id, `${NO_CONNECTION} within ${RUNNER_ASK_MS / 1_000} s.`), RUNNER_ASK_MS);
         waiting.set(id, {

@@ -4,9 +4,12 @@
  */
 import { WebSocket } from "ws";
 import type { RunnerEvent } from "../protocol/events.ts";
+import type { Service } from "../protocol/grant.ts";
 import type { Command, FromRunner, RunnerAnswer, RunnerAsk } from "../protocol/runner.ts";
 import { CLOSE_FENCED, COALESCE_MS, PING, PING_EVERY_MS, PONG, RUNNER_PROTOCOL, ToRunner } from "../protocol/runner.ts";
+import type { Sites } from "../protocol/sites.ts";
 import { openAsks } from "./link-asks.ts";
+import { openUses } from "./link-uses.ts";
 import { EMPTY, isEmpty, misfit, push, safe, seek, take, welcome } from "./replay.ts";
 
 /** Reconnecting waits up to this, in ms, doubled with each failure up to `RECONNECT_MAX_MS`; a random share of it is taken. */
@@ -27,7 +30,9 @@ export type LinkOptions = {
   /** Highest command number applied, for `hello`. */
   applied: () => number;
   onCommand: (seq: number, command: Command) => void;
-  onGateway: (origin: string) => void;
+  /** Where browsers reach the gateway, and what grants are signed with: on every connection, and when they change. */
+  onSites: (sites: Sites) => void;
+  onGrantKeys: (keys: Record<string, unknown>[]) => void;
   /** This generation is over: the link is closed and will not reconnect. */
   onFenced: (reason: string) => void;
   /** These events are stored at the other side. */
@@ -45,6 +50,8 @@ export type Link = {
   ack: (commands: number) => void;
   /** Asks the SessionAgent, over the next connection that is welcomed; sent once. The answer is secret. */
   ask: (ask: RunnerAsk) => Promise<RunnerAnswer>;
+  /** Tells that somebody used a service, so that the sandbox is not taken for idle; see link-uses.ts. */
+  used: (service: Service) => void;
   /** Waits until everything was called safe, at most `ms`, then closes. */
   close: (ms: number) => Promise<void>;
 };
@@ -75,6 +82,11 @@ export function openLink(options: LinkOptions): Link {
   const asks = openAsks(
     (id, ask) => send({ t: "ask", id, ask }),
     () => welcomed && socket?.readyState === WebSocket.OPEN,
+  );
+  const uses = openUses(
+    (services) => send({ t: "used", services }),
+    () => welcomed && socket?.readyState === WebSocket.OPEN,
+    now,
   );
 
   const flush = (): void => {
@@ -109,6 +121,7 @@ export function openLink(options: LinkOptions): Link {
     if (pingTimer !== null) clearInterval(pingTimer);
     socket?.close(1000);
     asks.close();
+    uses.close();
     for (const done of waiting.splice(0)) done();
   };
 
@@ -122,8 +135,10 @@ export function openLink(options: LinkOptions): Link {
         failures = 0;
         welcomed = true;
         replay = welcome(replay, frame.received);
-        if (frame.gatewayOrigin !== null) options.onGateway(frame.gatewayOrigin);
+        if (frame.sites !== null) options.onSites(frame.sites);
+        if (frame.grantKeys !== undefined) options.onGrantKeys(frame.grantKeys);
         asks.connected();
+        uses.connected();
         return schedule();
       case "ack": {
         const settled = safe(replay, frame.events);
@@ -139,8 +154,8 @@ export function openLink(options: LinkOptions): Link {
         return options.onCommand(frame.seq, frame.command);
       case "answer":
         return asks.answered(frame.id, frame.answer);
-      case "gateway":
-        return options.onGateway(frame.origin);
+      case "sites":
+        return options.onSites(frame.sites);
       case "bye":
         return fence(frame.reason);
     }
@@ -209,6 +224,7 @@ export function openLink(options: LinkOptions): Link {
     },
     ack: (commands) => send({ t: "ack", commands }),
     ask: asks.ask,
+    used: uses.used,
     close: async (ms) => {
       if (!ended && !isEmpty(replay)) {
         flush();

@@ -3,6 +3,7 @@
  * as the first message; nothing secret is in its environment or arguments.
  */
 
+import type { Guest } from "../protocol/grant.ts";
 import type { RunnerConfig } from "../sandbox/boot/ipc.ts";
 import { type FromRunnerProcess, ToRunnerProcess } from "../sandbox/boot/ipc.ts";
 import type { Conductor } from "./conduct.ts";
@@ -36,7 +37,8 @@ function start(config: RunnerConfig): void {
     token: config.runnerToken,
     applied: () => conducting.applied(),
     onCommand: (seq, command) => conducting.onCommand(seq, command),
-    onGateway: (origin) => tell({ t: "gateway", origin }),
+    onSites: (sites) => tell({ t: "sites", sites }),
+    onGrantKeys: (grantKeys) => tell({ t: "keys", grantKeys }),
     onFenced: (reason) => {
       log(`this generation is over: ${reason}`);
       over.abort();
@@ -74,6 +76,12 @@ function prepareGit(config: RunnerConfig, socket: string, helper: string, { ask 
   installGitConfig(config.home, gitConfig(helper, config.repository), over.signal).catch(failed);
 }
 
+/** Has the SessionAgent say who may no longer. Without an answer the gateway asks again, and in the end puts everybody out. */
+async function askAbout(id: number, guests: Guest[]): Promise<void> {
+  const answer = await link?.ask({ what: "guests", guests });
+  if (answer?.is === "guests") tell({ t: "guests", id, gone: answer.gone });
+}
+
 async function end(): Promise<void> {
   over.abort();
   await link?.close(FAREWELL_MS);
@@ -97,6 +105,10 @@ process.on("message", (raw: unknown) => {
     }
     case "opencode":
       return conductor?.onOpenCode(message.state);
+    case "guests":
+      return void askAbout(message.id, message.guests);
+    case "used":
+      return link?.used(message.service);
     case "end":
       return void end();
   }

@@ -27,7 +27,7 @@ const BODY: EnsureBody = {
 };
 const view = (state: SandboxView["state"]): SandboxView => ({
   ...{ sandboxId: `s-${S}-g1`, provider: "test", session: S, generation: 1, state },
-  ...{ exitCode: null, reason: null, gatewayOrigin: null, createdAt: T },
+  ...{ exitCode: null, reason: null, sites: null, createdAt: T },
 });
 
 /** A provider in memory: what the service makes of its answers is what is tested here. */

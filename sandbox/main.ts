@@ -9,6 +9,7 @@ import { serve } from "@hono/node-server";
 import { z } from "zod";
 import { backend } from "./backend.ts";
 import { chooseProvider, PROVIDER_CHOICES } from "./providers/choose.ts";
+import { SANDBOX_HOSTS } from "./providers/local-sites.ts";
 import { HostForward, TAKEN_INSIDE } from "./providers/places.ts";
 
 const HELP = `Starts errand's sandbox backend on 127.0.0.1.
@@ -25,6 +26,7 @@ Settings are one line of JSON on standard input; the backend ends when that inpu
   worker     the Worker's origin as reached from this machine
   forwards   [{ "port", "host", "targetPort" }]: ports inside that lead to something on the host
   provider   auto, local (bubblewrap) or process (no isolation); default ERRAND_PROVIDER, else auto
+  host       localhost (names below it, the default) or 127.0.0.1: what browsers reach sandboxes by
 
 It prints one line of JSON: { "listening": origin, "provider": name, "warning": text or null }.
 Exit code 2: the settings are wrong; 1: it could not start.
@@ -50,6 +52,7 @@ const Settings = z.object({
     })
     .refine((all) => new Set(all.map((one) => one.port)).size === all.length, { error: "two forwards have the same port" }),
   provider: z.enum(PROVIDER_CHOICES).optional(),
+  host: z.enum(SANDBOX_HOSTS).default("localhost"),
 });
 
 function stop(code: number, message: string): never {
@@ -94,6 +97,7 @@ const places = {
   runtime: resolve(settings.runtime),
   worker: new URL(settings.worker),
   forwards: settings.forwards,
+  host: settings.host,
 };
 const chosen = await chooseProvider(choice.data, places, process.env);
 if (!chosen.ok) stop(1, chosen.reason);

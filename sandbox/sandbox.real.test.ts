@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { descendants, type Seen, startBackend, until } from "../test/sandbox/backend.ts";
+import { fetchNamed, lookup } from "../test/sandbox/names.ts";
 import { probe } from "../test/sandbox/probe.ts";
 import { startWorker } from "../test/sandbox/worker.ts";
 import { startGitHost } from "../test/world/git-host.ts";
@@ -63,7 +64,7 @@ function processesOf(backend: Backend, place: number): Seen[] {
 const pidOf = (seen: readonly Seen[], unit: keyof typeof COMMANDS) =>
   seen.find((one) => one.command.includes(COMMANDS[unit]) && !one.command.startsWith("bwrap"))?.pid;
 const health = (origin: string) =>
-  fetch(`${origin}/_errand/health`).then(
+  fetchNamed(`${origin}/_errand/health`).then(
     (response) => response.status,
     () => 0,
   );
@@ -89,7 +90,7 @@ describe("two sandboxes in bubblewrap", () => {
       [201, "running"],
       [201, "running"],
     ]);
-    origins = { a: a.view?.gatewayOrigin ?? "", b: b.view?.gatewayOrigin ?? "" };
+    origins = { a: a.view?.sites?.ide ?? "", b: b.view?.sites?.ide ?? "" };
   });
   afterAll(() => backend.stop());
 
@@ -176,13 +177,16 @@ describe("two sandboxes in bubblewrap", () => {
     for (const service of ["vscode", "desktop", "terminal"] as const) {
       const opened = await backend.open(A, origins.a, service);
       expect(opened.status, service).toBe(303);
-      const page = await fetch(opened.location, { headers: { cookie: opened.cookie } });
+      const page = await fetchNamed(opened.location, { headers: { cookie: opened.cookie } });
       expect(page.status, service).toBe(200);
       expect((await page.text()).length, service).toBeGreaterThan(300);
     }
-    expect((await fetch(`${origins.a}/terminal/`, { redirect: "manual" })).status).toBe(401);
+    expect((await fetchNamed(`${origins.a}/terminal/`, { redirect: "manual" })).status).toBe(401);
     const { cookie } = await backend.open(A, origins.a, "terminal");
-    const terminal = new WebSocket(`${origins.a.replace("http", "ws")}/terminal/ws`, "tty", { headers: { cookie, origin: origins.a } });
+    const terminal = new WebSocket(`${origins.a.replace("http", "ws")}/terminal/ws`, "tty", {
+      headers: { cookie, origin: origins.a },
+      lookup,
+    });
     let shown = "";
     terminal.on("message", (data) => {
       shown += String(data);
@@ -275,7 +279,7 @@ describe("a sandbox of plain processes", () => {
     const first = await backend.ensure(A, 10);
     const second = await backend.ensure(B, 10);
     await Promise.all([allAvailable(A, 10), allAvailable(B, 10)]);
-    expect([await health(first.view?.gatewayOrigin ?? ""), await health(second.view?.gatewayOrigin ?? "")]).toEqual([200, 200]);
+    expect([await health(first.view?.sites?.ide ?? ""), await health(second.view?.sites?.ide ?? "")]).toEqual([200, 200]);
 
     const [supervisor] = processesOf(backend, 0);
     const all = descendants(supervisor?.pid ?? 0);

@@ -4,17 +4,20 @@
  */
 import { z } from "zod";
 import { BootConfig } from "../../protocol/backend.ts";
+import { Sites } from "../../protocol/sites.ts";
 
 /** A TCP port inside that leads to a UNIX socket shared with the host; only where the sandbox has its own network. */
 export const Forward = z.object({ port: z.number().int().min(1).max(65_535), socket: z.string() });
 export type Forward = z.infer<typeof Forward>;
 
-/** A port on 127.0.0.1 for each part. Fixed in a network namespace (4096, 8080, 6080, 7681, 9000), free ones elsewhere. */
+/** A port on 127.0.0.1 for each part. Fixed in a network namespace (4096, 8080, 6080, 7681, 7682, 9000), free ones elsewhere. */
 export const Ports = z.object({
   opencode: z.number().int(),
   vscode: z.number().int(),
   desktop: z.number().int(),
   terminal: z.number().int(),
+  /** The terminal of those who look on. */
+  terminalWatch: z.number().int(),
   gateway: z.number().int(),
 });
 export type Ports = z.infer<typeof Ports>;
@@ -40,8 +43,8 @@ export const InsideConfig = z.object({
   }),
   /** The Worker's origin as reached from inside, for the runner and the model route. */
   workerUrl: z.string(),
-  /** The gateway's public origin, where known at the start. */
-  gatewayOrigin: z.string().nullable(),
+  /** Where browsers reach the gateway, where known at the start. */
+  sites: Sites.nullable(),
   /** UNIX socket on which the gateway also listens for the host's relay, or null. */
   gatewaySocket: z.string().nullable(),
   forwards: z.array(Forward),

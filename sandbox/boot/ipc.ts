@@ -8,6 +8,8 @@
  */
 import { z } from "zod";
 import { ServiceName } from "../../protocol/events.ts";
+import { Guest, Port, Service } from "../../protocol/grant.ts";
+import { Sites } from "../../protocol/sites.ts";
 
 /** The part of the sandbox's configuration that the runner needs. */
 export const RunnerConfig = z.object({
@@ -43,6 +45,10 @@ export const RunnerConfig = z.object({
   pricedModels: z.array(z.string()),
   /** When the sandbox's boot began, epoch ms: `sandbox.ready` reports the time since then. */
   bootedAt: z.number().int().nonnegative(),
+  /** Ports on loopback that are errand's: nothing on them is what the agent serves. */
+  reservedPorts: z.array(Port),
+  /** Without a network of its own, a sandbox shares its ports with the machine: only processes with this mark (marked.ts) are its. Null: all are. */
+  mark: z.string().nullable(),
 });
 export type RunnerConfig = z.infer<typeof RunnerConfig>;
 
@@ -67,6 +73,10 @@ export const ToRunnerProcess = z.discriminatedUnion("t", [
   }),
   /** OpenCode's process answers, or it ended. `down` then `up` in the middle of a turn makes the runner continue it. */
   z.object({ t: z.literal("opencode"), state: z.enum(["up", "down"]) }),
+  /** Who has something open: the SessionAgent is to say who may no longer. Without its answer nothing is sent back. */
+  z.object({ t: z.literal("guests"), id: z.number().int(), guests: z.array(Guest).min(1).max(500) }),
+  /** Somebody with a right used a service. */
+  z.object({ t: z.literal("used"), service: Service }),
   /** The sandbox ends: send what is buffered and exit with code 0 within two seconds. */
   z.object({ t: z.literal("end") }),
 ]);
@@ -74,8 +84,12 @@ export type ToRunnerProcess = z.infer<typeof ToRunnerProcess>;
 
 /** What the runner says. */
 export const FromRunnerProcess = z.discriminatedUnion("t", [
-  /** How browsers reach the gateway; the supervisor hands it to the gateway. Repeated on every connection. */
-  z.object({ t: z.literal("gateway"), origin: z.string() }),
+  /** Where browsers reach the gateway; the supervisor hands it to the gateway. Repeated on every connection. */
+  z.object({ t: z.literal("sites"), sites: Sites }),
+  /** What grants are signed with now (public JWK with `kid`), likewise. */
+  z.object({ t: z.literal("keys"), grantKeys: z.array(z.record(z.string(), z.unknown())).min(1) }),
+  /** The answer to the `guests` of that id: who may no longer, by place in it. */
+  z.object({ t: z.literal("guests"), id: z.number().int(), gone: z.array(z.number().int().nonnegative()) }),
   /** The agent can take prompts, or never will here: what has waited for it (the other services) may start. */
   z.object({ t: z.literal("settled") }),
   /** This generation is over (fenced, or told to end): the supervisor ends the whole sandbox and does not restart the runner. */

@@ -6,29 +6,23 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { z } from "zod";
-import { PROVIDER } from "../image/opencode-config.ts";
+import { isDeepStrictEqual } from "node:util";
 import { partsReport } from "../image/report.ts";
 import { InsideConfig } from "./config.ts";
 import { commonEnvironment } from "./environment.ts";
 import { bootFiles, bootFolders } from "./files.ts";
 import { openForwards } from "./forwards.ts";
-import { FromRunnerProcess, type RunnerConfig, type ToRunnerProcess } from "./ipc.ts";
+import { type Changing, FromGateway, gatewayConfig } from "./gateway.ts";
+import { FromRunnerProcess, type ToRunnerProcess } from "./ipc.ts";
 import { killMarked, SANDBOX_MARK } from "./marked.ts";
+import { runnerConfig } from "./runner.ts";
 import type { Status } from "./status.ts";
 import { type Supervisor, supervise } from "./supervisor.ts";
-import type { UnitName } from "./unit.ts";
 import { programs } from "./units.ts";
 
 /** Time the runner has to send what is buffered, and time the others have after it, in ms. Together less than 2.5 s. */
 const RUNNER_MS = 1_600;
 const GRACE_MS = 600;
-
-/** What of the gateway's messages matters here; the rest (who used what) is not yet passed on. */
-const FromGateway = z.discriminatedUnion("t", [
-  z.object({ t: z.literal("listening") }),
-  z.object({ t: z.literal("failed"), reason: z.string() }),
-]);
 
 const say = (status: Status) => void process.stdout.write(`${JSON.stringify(status)}\n`);
 const log = (line: string) => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
@@ -66,7 +60,7 @@ async function boot(line: string): Promise<void> {
   // Only where and what: an issue's input could be a secret.
   if (!parsed.success) throw new Error(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
   const config = parsed.data;
-  const { paths, ports, boot: session } = config;
+  const { paths, boot: session } = config;
 
   for (const folder of bootFolders(config)) mkdirSync(folder, { recursive: true, mode: 0o755 });
   const rules = readFileSync(join(paths.runtime, "opencode", "AGENTS.md"), "utf8");
@@ -78,47 +72,10 @@ async function boot(line: string): Promise<void> {
   const authorization = `Basic ${Buffer.from(`opencode:${password}`).toString("base64")}`;
   const common = commonEnvironment(config, parts, process.env);
   const { units, missing } = programs({ config, parts, common, node: process.execPath, password, authorization });
-  let gatewayOrigin = config.gatewayOrigin;
-
-  const runnerConfig: RunnerConfig = {
-    session: session.session,
-    generation: session.generation,
-    runnerToken: session.runnerToken,
-    workerUrl: config.workerUrl,
-    workspace: paths.workspace,
-    home: paths.home,
-    run: paths.run,
-    repository: session.repository,
-    base: session.base,
-    branch: session.branch,
-    head: session.head,
-    distrusted: session.distrusted,
-    publish: session.publish,
-    opencode: { url: `http://127.0.0.1:${ports.opencode}`, password },
-    modelDefault: `${PROVIDER}/${session.models[0]?.id ?? ""}`,
-    pricedModels: session.models.filter((model) => model.price !== null).map((model) => `${PROVIDER}/${model.id}`),
-    bootedAt: config.startedAt,
-  };
-  const gatewayConfig = () => ({
-    t: "config",
-    session: session.session,
-    workerOrigin: session.workerOrigin,
-    grantKeys: session.grantKeys,
-    publicOrigin: gatewayOrigin,
-    listen: { port: ports.gateway, host: "127.0.0.1", socket: config.gatewaySocket },
-    upstreams: {
-      vscode: { port: ports.vscode },
-      desktop: { port: ports.desktop },
-      terminal: { port: ports.terminal },
-      opencode: { port: ports.opencode, authorization },
-    },
-    landing: {
-      vscode: `/?folder=${encodeURIComponent(paths.workspace).replaceAll("%2F", "/")}`,
-      desktop: "/",
-      terminal: "/",
-    },
-    local: new URL(session.workerOrigin).protocol === "http:" || gatewayOrigin?.startsWith("http:") === true,
-  });
+  /** What the Worker said last, for a gateway that is started again. */
+  const changing: Changing = { sites: config.sites, grantKeys: session.grantKeys };
+  /** The gateway's newest question about its guests, under our own number: an answer to an earlier gateway's is dropped. */
+  let asked = { id: 0, ofGateway: 0 };
 
   const started: ToRunnerProcess = { t: "phase", at: began, phase: "start", ms: Math.max(0, began - config.startedAt), ok: true };
   running = supervise({
@@ -128,29 +85,53 @@ async function boot(line: string): Promise<void> {
     now: Date.now,
     log,
     began(unit, send) {
-      if (unit === "gateway") send(gatewayConfig());
+      if (unit === "gateway") {
+        asked = { id: asked.id + 1, ofGateway: 0 };
+        send(gatewayConfig(config, changing, authorization));
+      }
       if (unit !== "runner") return;
-      send({ t: "config", config: runnerConfig } satisfies ToRunnerProcess);
+      send({ t: "config", config: runnerConfig(config, password, process.env[SANDBOX_MARK] ?? null) } satisfies ToRunnerProcess);
       send(started);
       for (const fact of running?.facts() ?? []) send(fact);
     },
-    hear,
+    hear: (unit, message) => (unit === "gateway" ? hearGateway(message) : hearRunner(message)),
   });
 
-  function hear(unit: UnitName, message: unknown): void {
-    if (unit === "gateway") {
-      const said = FromGateway.safeParse(message).data;
-      if (said?.t === "failed") log(`the gateway can't start: ${said.reason}`);
-      if (said?.t !== "listening") return;
-      running?.isReady("gateway");
-      say({ t: "up" });
-      return;
+  const tellRunner = (message: ToRunnerProcess) => running?.send("runner", message);
+
+  function hearGateway(message: unknown): void {
+    const said = FromGateway.safeParse(message).data;
+    switch (said?.t) {
+      case "failed":
+        return log(`the gateway can't start: ${said.reason}`);
+      case "listening":
+        running?.isReady("gateway");
+        return say({ t: "up" });
+      case "used":
+        return tellRunner(said);
+      case "guests":
+        asked = { id: asked.id + 1, ofGateway: said.id };
+        return tellRunner({ ...said, id: asked.id });
     }
+  }
+
+  function hearRunner(message: unknown): void {
     const said = FromRunnerProcess.safeParse(message).data;
-    if (said?.t === "settled") running?.agentReady();
-    if (said?.t === "exit") void end(said.reason, 0);
-    if (said?.t !== "gateway" || said.origin === gatewayOrigin) return;
-    gatewayOrigin = said.origin;
-    running?.send("gateway", { t: "origin", publicOrigin: said.origin });
+    switch (said?.t) {
+      case "settled":
+        return running?.agentReady();
+      case "exit":
+        return void end(said.reason, 0);
+      case "guests":
+        return said.id === asked.id ? running?.send("gateway", { ...said, id: asked.ofGateway }) : undefined;
+      case "sites":
+        if (isDeepStrictEqual(said.sites, changing.sites)) return;
+        changing.sites = said.sites;
+        return running?.send("gateway", said);
+      case "keys":
+        if (isDeepStrictEqual(said.grantKeys, changing.grantKeys)) return;
+        changing.grantKeys = said.grantKeys;
+        return running?.send("gateway", said);
+    }
   }
 }

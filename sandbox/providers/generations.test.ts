@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { EnsureBody } from "../../protocol/backend.ts";
 import { generations, type Launch } from "./generations.ts";
+import { localSites } from "./local-sites.ts";
 import type { Exit } from "./provider.ts";
 
 const S = "abcdefghijklmnopqrstuvwxyz";
@@ -39,7 +40,7 @@ const launch: Launch = async (config) => {
   expect(started.filter((one) => one.isLive)).toEqual([]);
   started.push(entry);
   return {
-    gatewayOrigin: `http://127.0.0.1:${9_000 + config.generation}`,
+    sites: localSites(config.session, 9_000 + config.generation, "127.0.0.1"),
     up: Promise.resolve(),
     exited: exited.promise,
     async stop() {
@@ -73,7 +74,7 @@ describe("generations", () => {
     const results = await Promise.all(Array.from({ length: 5 }, () => provider.ensure(body(1))));
     expect(started).toHaveLength(1);
     expect(results.map((result) => result.ok && result.made)).toEqual([true, false, false, false, false]);
-    expect(await provider.get(S, 1)).toMatchObject({ state: "running", gatewayOrigin: "http://127.0.0.1:9001", sandboxId: `s-${S}-g1` });
+    expect(await provider.get(S, 1)).toMatchObject({ state: "running", sites: { ide: "http://127.0.0.1:9001" }, sandboxId: `s-${S}-g1` });
     expect(await provider.list("d")).toHaveLength(1);
     expect(await provider.list("other")).toEqual([]);
   });
@@ -100,7 +101,7 @@ describe("generations", () => {
       code: "generation_ended",
       message: expect.stringContaining("it was killed"),
     });
-    expect(await provider.get(S, 1)).toMatchObject({ state: "finished", exitCode: 137, gatewayOrigin: null });
+    expect(await provider.get(S, 1)).toMatchObject({ state: "finished", exitCode: 137, sites: null });
     expect(await provider.list("d")).toEqual([]);
   });
 

@@ -86,7 +86,7 @@ export function generations(options: {
       state: exit ? "finished" : (running?.state ?? "finished"),
       exitCode: exit?.code ?? null,
       reason: exit?.reason ?? null,
-      gatewayOrigin: exit ? null : (running?.launched.gatewayOrigin ?? null),
+      sites: exit ? null : (running?.launched.sites ?? null),
       createdAt: meta.createdAt,
     };
   }

@@ -10,6 +10,7 @@ import type { InsideConfig } from "../boot/config.ts";
 import { partsReport } from "../image/report.ts";
 import { bwrapArgs, bwrapCommand, ETC_FILES, INSIDE, LIMITS, nulSeparated, type Sources, staged } from "./bwrap-args.ts";
 import { generations, type Launch } from "./generations.ts";
+import { localSites } from "./local-sites.ts";
 import { egressProxy } from "./net/egress.ts";
 import { dialSandboxSocket, type Listening, MAX_SOCKET_PATH, relay } from "./net/relay.ts";
 import { relayToWorker } from "./net/worker-relay.ts";
@@ -99,7 +100,7 @@ export async function localProvider(places: Places, options: { uid: number | nul
       await keep(egressProxy({ path: egress.host }));
       for (const one of others) await keep(relay({ path: one.host }, () => connect({ ...one.to, allowHalfOpen: true })));
       if (options.uid !== null) for (const one of [worker, egress, ...others]) await chown(one.host, options.uid, options.uid);
-      const gatewayOrigin = `http://127.0.0.1:${front.port}`;
+      const sites = localSites(config.session, front.port ?? 0, places.host);
       const inside: InsideConfig = {
         boot: config,
         startedAt,
@@ -107,7 +108,7 @@ export async function localProvider(places: Places, options: { uid: number | nul
         display: FIXED_DISPLAY,
         paths: { home: INSIDE.home, workspace: INSIDE.repo, run: INSIDE.run, runtime: INSIDE.runtime, parts: INSIDE.parts },
         workerUrl: `http://127.0.0.1:${WORKER_PORT}`,
-        gatewayOrigin,
+        sites,
         gatewaySocket: gateway.inside,
         forwards: [
           { port: WORKER_PORT, socket: worker.inside },
@@ -128,7 +129,7 @@ export async function localProvider(places: Places, options: { uid: number | nul
         log: folders.log,
         cleanUp: closeAll,
       });
-      return { ...started, gatewayOrigin };
+      return { ...started, sites };
     } catch (error) {
       await closeAll();
       throw error;

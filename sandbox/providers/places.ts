@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import type { Ports } from "../boot/config.ts";
+import type { SandboxHost } from "./local-sites.ts";
 
 /** A plain byte forward: `127.0.0.1:<port>` in a sandbox leads to `host:targetPort` as seen from the host. */
 export const HostForward = z.object({
@@ -23,10 +24,12 @@ export type Places = {
   /** The Worker's origin as reached from the host. */
   worker: URL;
   forwards: readonly HostForward[];
+  /** What browsers call this machine. */
+  host: SandboxHost;
 };
 
 /** The ports in a sandbox with a network namespace, and where it finds the Worker and the way out. */
-export const FIXED: Ports = { opencode: 4096, vscode: 8080, desktop: 6080, terminal: 7681, gateway: 9000 };
+export const FIXED: Ports = { opencode: 4096, vscode: 8080, desktop: 6080, terminal: 7681, terminalWatch: 7682, gateway: 9000 };
 export const FIXED_DISPLAY = 99;
 export const WORKER_PORT = 8787;
 export const EGRESS_PORT = 3128;

@@ -12,6 +12,7 @@ import { KEPT } from "../boot/environment.ts";
 import { killMarked, SANDBOX_MARK } from "../boot/marked.ts";
 import { partsReport } from "../image/report.ts";
 import { generations, type Launch } from "./generations.ts";
+import { localSites } from "./local-sites.ts";
 import type { Places } from "./places.ts";
 import type { SandboxProvider } from "./provider.ts";
 import { startSupervisor } from "./supervised.ts";
@@ -64,13 +65,13 @@ function freeDisplay(used: ReadonlySet<number>): number {
 export function processProvider(places: Places, options: { why: string; now: () => number }): SandboxProvider {
   const displays = new Set<number>();
   const launch: Launch = async (config, folders, startedAt) => {
-    const [opencode = 0, vscode = 0, desktop = 0, terminal = 0, gateway = 0] = await freePorts(5);
-    const ports: Ports = { opencode, vscode, desktop, terminal, gateway };
+    const [opencode = 0, vscode = 0, desktop = 0, terminal = 0, terminalWatch = 0, gateway = 0] = await freePorts(6);
+    const ports: Ports = { opencode, vscode, desktop, terminal, terminalWatch, gateway };
     const display = freeDisplay(displays);
     displays.add(display);
     const workspace = join(folders.work, "repo");
     await mkdir(workspace, { recursive: true });
-    const gatewayOrigin = `http://127.0.0.1:${gateway}`;
+    const sites = localSites(config.session, gateway, places.host);
     const inside: InsideConfig = {
       boot: config,
       startedAt,
@@ -78,7 +79,7 @@ export function processProvider(places: Places, options: { why: string; now: () 
       display,
       paths: { home: folders.home, workspace, run: folders.run, runtime: places.runtime, parts: places.parts },
       workerUrl: places.worker.origin,
-      gatewayOrigin,
+      sites,
       gatewaySocket: null,
       forwards: [],
       egressProxy: null,
@@ -98,7 +99,7 @@ export function processProvider(places: Places, options: { why: string; now: () 
         displays.delete(display);
       },
     });
-    return { ...started, gatewayOrigin };
+    return { ...started, sites };
   };
   const warning = options.why ? `${PROCESS_WARNING} Why: ${options.why}` : PROCESS_WARNING;
   return generations({ name: "process", warning, data: places.data, launch, now: options.now });

@@ -2,6 +2,7 @@
  * What the backend needs from whatever it starts sandboxes on. `generations.ts` makes one from a way to launch.
  */
 import type { BackendErrorCode, EnsureBody, SandboxView } from "../../protocol/backend.ts";
+import type { Sites } from "../../protocol/sites.ts";
 
 /** How an `ensure` ended. `made` is false when that generation was there already. */
 export type EnsureResult =
@@ -31,8 +32,8 @@ export type Exit = { code: number | null; reason: string | null };
 
 /** A started sandbox. */
 export type Launched = {
-  /** Origin at which browsers reach the gateway. */
-  gatewayOrigin: string;
+  /** Where browsers reach the gateway. */
+  sites: Sites;
   /** Settles when the gateway listens; never if it does not. */
   up: Promise<void>;
   exited: Promise<Exit>;

@@ -69,7 +69,7 @@ function backend(request: IncomingMessage, response: ServerResponse): void {
     state: "running",
     exitCode: null,
     reason: null,
-    gatewayOrigin: "http://127.0.0.1:9",
+    sites: { ide: "http://127.0.0.1:9", opencode: null, preview: null },
     createdAt: Date.now(),
   };
   response.writeHead(request.method === "PUT" ? 201 : 200, { "content-type": "application/json" }).end(JSON.stringify(view));

@@ -269,7 +269,7 @@ describe("a pull request", () => {
     const start = { head: `refs/pull/${opened.number}/head`, distrusted: true };
     expect(hub.backend.configs.at(-1)).toMatchObject({ ...start, publish: false });
     const asked = await hub.backend.newest().ask({ what: "credential", url: `${hub.git.url}/acme/sample.git` });
-    if (!asked.ok) throw new Error(asked.why);
+    if (asked.is !== "credential") throw new Error(JSON.stringify(asked));
     const push = [
       "push",
       "-q",
@@ -349,7 +349,7 @@ describe("the credential for git", () => {
     const old = hub.backend.newest();
     const ask = (link: typeof old, url: string) => link.ask({ what: "credential", url });
     const yes = await ask(old, `${hub.git.url}/acme/sample.git`);
-    if (!yes.ok) throw new Error(yes.why);
+    if (yes.is !== "credential") throw new Error(JSON.stringify(yes));
     const covered = await fetch(`${hub.github.apiUrl}/installation/repositories`, { headers: { authorization: `token ${yes.password}` } });
     expect(await covered.json()).toMatchObject({ total_count: 1, repositories: [{ full_name: "acme/sample" }] });
     expect(yes.expiresAt - Date.now()).toBeLessThanOrEqual(3600_000);
@@ -362,13 +362,13 @@ describe("the credential for git", () => {
       `${hub.git.url.replace("127.0.0.1", "ada@127.0.0.1")}/acme/ledger.git`,
       "",
     ])
-      expect(await ask(old, url), url).toMatchObject({ ok: false });
+      expect(await ask(old, url), url).toMatchObject({ is: "no" });
 
     hub.backend.end();
     await until("the next generation", () => (hub.backend.newest() === old ? undefined : true), 40_000);
     await hub.message(number, "turn:1:progress", /Work for ever/, 40_000);
-    expect(await ask(old, `${hub.git.url}/acme/sample.git`)).toMatchObject({ ok: false });
-    expect(await ask(hub.backend.newest(), `${hub.git.url}/acme/sample.git`)).toMatchObject({ ok: true });
+    expect(await ask(old, `${hub.git.url}/acme/sample.git`)).toMatchObject({ is: "no" });
+    expect(await ask(hub.backend.newest(), `${hub.git.url}/acme/sample.git`)).toMatchObject({ is: "credential" });
     await hub.comment(number, "/errand stop");
     await hub.message(number, "turn:1:final");
     expect(hub.lines.join("\n")).not.toContain(yes.password);

@@ -72,7 +72,8 @@ export function startRunner(options: {
       }
       link.ack(seq);
     },
-    onGateway: () => undefined,
+    onSites: () => undefined,
+    onGrantKeys: () => undefined,
     onFenced: () => {
       killed = true;
     },
@@ -171,7 +172,7 @@ export class Backend {
       state: "running",
       exitCode: null,
       reason: null,
-      gatewayOrigin: "http://127.0.0.1:9",
+      sites: { ide: "http://127.0.0.1:9", opencode: null, preview: null },
       createdAt: Date.now(),
     };
     const of = (map: Map<string, Set<number>>) => {

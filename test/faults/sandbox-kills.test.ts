@@ -38,6 +38,7 @@ beforeAll(async () => {
       port: 0,
       keys: { rig: KEY },
       worker,
+      host: "localhost",
       forwards: [],
       onLine: () => undefined,
     });

@@ -26,7 +26,7 @@ describe("a change on its way to the server", { timeout: 120_000 }, () => {
   let host: GitHost;
   let stage: Awaited<ReturnType<typeof setStage>>;
   let answer: () => RunnerAnswer | null;
-  const right = (): RunnerAnswer => ({ ok: true, username: "x-access-token", password: TOKEN, expiresAt: Date.now() + 3_600_000 });
+  const right = (): RunnerAnswer => ({ is: "credential", username: "x-access-token", password: TOKEN, expiresAt: Date.now() + 3_600_000 });
   const onServer = (...args: string[]) =>
     execFileSync("git", args, { cwd: host.pathOf("acme/sample"), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
 
@@ -107,7 +107,7 @@ describe("a change on its way to the server", { timeout: 120_000 }, () => {
       "#look": [{ calls: [{ name: "bash", args: { command: "env git fetch origin" } }] }, { text: "No." }],
     });
     await peer.waitFor("the clone", () => peer.of("git.ready")[0]);
-    answer = () => ({ ok: false, why: "The app is no longer installed for acme." });
+    answer = () => ({ is: "no", why: "The app is no longer installed for acme." });
     stage.prompt(1, "Say more #work", { author, committer });
     expect(await peer.finished(1)).toMatchObject({ outcome: "done" });
     expect(peer.of("push.failed", 1)).toMatchObject([

@@ -3,10 +3,11 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { RunnerEvent } from "../../protocol/events.ts";
 import type { Command } from "../../protocol/runner.ts";
+import type { Sites } from "../../protocol/sites.ts";
 import type { Link } from "../../runner/link.ts";
 import { openLink } from "../../runner/link.ts";
 import { readServerSentEvents } from "../../runner/opencode-stream.ts";
-import { startPeer } from "./peer.ts";
+import { SITES, startPeer } from "./peer.ts";
 
 const accepted = (turn: number): RunnerEvent => ({ type: "turn.accepted", at: 1, turn });
 const delta = (text: string): RunnerEvent => ({ type: "text.delta", at: 1, turn: 1, part: "p", text });
@@ -24,7 +25,8 @@ describe("the link", () => {
       commands: [] as [number, Command][],
       fenced: [] as string[],
       safe: [] as RunnerEvent[],
-      gateway: [] as string[],
+      sites: [] as Sites[],
+      keys: [] as object[],
     };
     const link: Link = openLink({
       workerUrl,
@@ -33,7 +35,8 @@ describe("the link", () => {
       token: "t",
       applied: () => told.commands.at(-1)?.[0] ?? 0,
       onCommand: (seq, command) => told.commands.push([seq, command]),
-      onGateway: (origin) => told.gateway.push(origin),
+      onSites: (sites) => told.sites.push(sites),
+      onGrantKeys: (keys) => told.keys.push(...keys),
       onFenced: (reason) => told.fenced.push(reason),
       onSafe: (events) => told.safe.push(...events),
       log: (line) => logged.push(line),
@@ -64,15 +67,15 @@ describe("the link", () => {
   });
 
   it("asks over the next connection, and logs nothing of the answer", async () => {
-    const secret = { ok: true, username: "x-access-token", password: "ghs_secret", expiresAt: 1 } as const;
+    const secret = { is: "credential", username: "x-access-token", password: "ghs_secret", expiresAt: 1 } as const;
     const peer = await startPeer("t", () => secret);
     closing.push(peer.close);
     const { link, told } = open(peer.url);
     const ask = { what: "credential", url: "https://github.com/acme/sample.git" } as const;
     expect(await link.ask(ask)).toEqual(secret);
     peer.drop();
-    expect(await link.ask(ask)).toMatchObject({ ok: expect.any(Boolean) });
-    await expect.poll(async () => (await link.ask(ask)).ok).toBe(true);
+    expect(await link.ask(ask)).toMatchObject({ is: expect.any(String) });
+    await expect.poll(async () => (await link.ask(ask)).is).toBe("credential");
     expect(peer.asks).toContainEqual(ask);
     expect(told.logged.join()).not.toContain("ghs_secret");
   });
@@ -93,7 +96,8 @@ describe("the link", () => {
     await expect.poll(() => told.safe).toEqual([accepted(1), accepted(2)]);
     link.ack(1);
     await peer.waitFor("the acknowledgement", () => peer.unacknowledged() === 0);
-    expect(told.gateway[0]).toBe("http://gateway.example");
+    expect(told.sites[0]).toEqual(SITES);
+    expect(told.keys[0]).toEqual({ kid: "now" });
   });
 
   it("ends when it is fenced by a close code", async () => {

@@ -4,15 +4,20 @@ import type { WebSocket } from "ws";
 import { WebSocketServer } from "ws";
 import type { RunnerEvent } from "../../protocol/events.ts";
 import { isStored } from "../../protocol/events.ts";
+import type { Service } from "../../protocol/grant.ts";
 import type { Command, RunnerAnswer, RunnerAsk, ToRunner } from "../../protocol/runner.ts";
 import { FromRunner, PING, PONG } from "../../protocol/runner.ts";
+import type { Sites } from "../../protocol/sites.ts";
+
+/** Where the peer says that browsers reach the gateway. */
+export const SITES: Sites = { ide: "http://gateway.example", opencode: null, preview: null };
 
 export type EventOf<T extends RunnerEvent["type"]> = Extract<RunnerEvent, { type: T }>;
 
 /** Starts the peer for one session and generation. `answer`: what an ask of the runner is told; null leaves it without an answer. */
 export async function startPeer(
   token: string,
-  answer: (ask: RunnerAsk) => RunnerAnswer | null = () => ({ ok: false, why: "There is no credential in this test." }),
+  answer: (ask: RunnerAsk) => RunnerAnswer | null = () => ({ is: "no", why: "There is no credential in this test." }),
 ) {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await new Promise((done) => server.once("listening", done));
@@ -23,6 +28,7 @@ export async function startPeer(
   let hellos = 0;
   const events: RunnerEvent[] = [];
   const asks: RunnerAsk[] = [];
+  const used: Service[][] = [];
   const faults: string[] = [];
   const frames: { at: number; size: number; items: number }[] = [];
   const waiters = new Set<() => void>();
@@ -38,7 +44,7 @@ export async function startPeer(
       if (frame.t === "hello") {
         hellos += 1;
         commands = commands.filter((one) => one.seq > frame.commands);
-        send({ t: "welcome", received, gatewayOrigin: "http://gateway.example" });
+        send({ t: "welcome", received, sites: SITES, grantKeys: [{ kid: "now" }] });
         for (const one of commands) send({ t: "command", ...one });
       } else if (frame.t === "ack") {
         commands = commands.filter((one) => one.seq > frame.commands);
@@ -46,6 +52,8 @@ export async function startPeer(
         asks.push(frame.ask);
         const answered = answer(frame.ask);
         if (answered !== null) opened.send(JSON.stringify({ t: "answer", id: frame.id, answer: answered } satisfies ToRunner));
+      } else if (frame.t === "used") {
+        used.push(frame.services);
       } else {
         frames.push({ at: Date.now(), size: text.length, items: frame.items.length });
         if (frame.first > received + 1) {
@@ -89,6 +97,7 @@ export async function startPeer(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     events,
     asks,
+    used,
     faults,
     frames,
     of,

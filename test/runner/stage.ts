@@ -62,6 +62,8 @@ export async function setStage(
     modelDefault: "errand/main",
     pricedModels: ["errand/main"],
     bootedAt: Date.now(),
+    reservedPorts: [port],
+    mark: null,
   };
   let openCode: ChildProcess | null = null;
   let runner: ChildProcess | null = null;

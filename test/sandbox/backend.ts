@@ -5,8 +5,9 @@ import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { SignJWT } from "jose";
 import { BackendError, SandboxView } from "../../protocol/backend.ts";
-import { GRANT_ALG, GRANT_PATH, GRANT_SECONDS, GRANT_TYP, type Service } from "../../protocol/grant.ts";
+import { GRANT_ALG, GRANT_PATH, GRANT_SECONDS, GRANT_TYP, type GrantClaims, type Mode, type Service } from "../../protocol/grant.ts";
 import { signRequest } from "../../protocol/signing.ts";
+import { fetchNamed } from "./names.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const KEY = "a key that is only for tests, long enough";
@@ -15,8 +16,8 @@ const KEY = "a key that is only for tests, long enough";
 async function grantKey(issuer: string) {
   const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
   const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", pair.publicKey);
-  const grant = (session: string, svc: Service) =>
-    new SignJWT({ svc, jti: crypto.randomUUID() })
+  const grant = (session: string, what: Pick<GrantClaims, "svc" | "mode" | "port">) =>
+    new SignJWT({ ...what, jti: crypto.randomUUID() })
       .setProtectedHeader({ alg: GRANT_ALG, typ: GRANT_TYP, kid: "test" })
       .setIssuer(issuer)
       .setAudience(session)
@@ -86,12 +87,12 @@ export async function startBackend(settings: {
     },
     terminate: (sandboxId: string) => call("DELETE", `/v1/sandboxes/${sandboxId}`),
     /** Opens a service as a click does. Returns the cookie and where it leads. */
-    async open(session: string, origin: string, service: Service) {
-      const response = await fetch(`${origin}${GRANT_PATH}`, {
+    async open(session: string, origin: string, svc: Service, mode: Mode = "drive", port?: number) {
+      const response = await fetchNamed(`${origin}${GRANT_PATH}`, {
         method: "POST",
         redirect: "manual",
         headers: { origin: settings.worker, "content-type": "application/x-www-form-urlencoded" },
-        body: new URLSearchParams({ token: await key.grant(session, service) }),
+        body: new URLSearchParams({ token: await key.grant(session, { svc, mode, port }) }),
       });
       const cookie = response.headers.getSetCookie()[0]?.split(";")[0] ?? "";
       return { status: response.status, cookie, location: new URL(response.headers.get("location") ?? "", origin).href };

@@ -45,7 +45,7 @@ export async function startWorker() {
     ws.on("message", (data) => {
       if (String(data) === PING) return ws.send(PONG);
       const frame = FromRunner.parse(JSON.parse(String(data)));
-      if (frame.t === "hello") send({ t: "welcome", received: runner.received, gatewayOrigin: null });
+      if (frame.t === "hello") send({ t: "welcome", received: runner.received, sites: null });
       if (frame.t !== "events") return;
       runner.events.push(...frame.items.slice(Math.max(0, runner.received + 1 - frame.first)));
       runner.received = Math.max(runner.received, frame.first + frame.items.length - 1);
