@@ -24,7 +24,7 @@ const VSCODE_SETTINGS = {
 };
 
 /** Mouse, colours and a long memory; the status line would only take a row of a browser's terminal. */
-const TMUX = `set -g mouse on
+export const TMUX_CONFIG = `set -g mouse on
 set -g history-limit 20000
 set -g status off
 set -g default-terminal "tmux-256color"
@@ -62,7 +62,7 @@ export function bootFiles(config: InsideConfig, rules: string): BootFile[] {
     { path: join(run, "opencode", "AGENTS.md"), text: rules, seed: false },
     ...noInstall(join(run, "opencode"), false),
     ...noInstall(join(home, ".config", "opencode"), true),
-    { path: join(run, "tmux.conf"), text: TMUX, seed: false },
+    { path: join(run, "tmux.conf"), text: TMUX_CONFIG, seed: false },
     { path: join(home, ".bashrc"), text: BASHRC, seed: true },
     { path: join(home, ".bash_profile"), text: ". ~/.bashrc\n", seed: true },
     {

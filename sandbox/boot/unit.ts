@@ -1,7 +1,10 @@
 /** What the supervisor runs: one process each, and how one sees that it can be used. */
 import type { ServiceName } from "../../protocol/events.ts";
 
-export const UNIT_NAMES = ["gateway", "runner", "opencode", "vscode", "xvnc", "openbox", "xterm", "desktop", "terminal"] as const;
+export const UNIT_NAMES = [
+  ...(["gateway", "runner", "opencode", "vscode", "xvnc", "openbox", "xterm", "desktop"] as const),
+  ...(["tmux", "terminal", "terminal-watch"] as const),
+] as const;
 export type UnitName = (typeof UNIT_NAMES)[number];
 
 /** How one sees that a unit is ready. `message`: it says so over IPC. `started`: as soon as it runs. */

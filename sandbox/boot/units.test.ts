@@ -59,6 +59,8 @@ describe("programs", () => {
       "opencode",
       "runner",
       "terminal",
+      "terminal-watch",
+      "tmux",
       "vscode",
       "xterm",
       "xvnc",
@@ -90,6 +92,7 @@ describe("programs", () => {
     expect(lines).toMatch(/serve --hostname 127\.0\.0\.1 --port 4096/);
     expect(lines).toMatch(/--bind-addr 127\.0\.0\.1:8080/);
     expect(lines).toMatch(/-i 127\.0\.0\.1 -p 7681/);
+    expect(lines).toMatch(/-i 127\.0\.0\.1 -p 7682/);
     expect(lines).toMatch(/-rfbport -1/);
   });
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Part, PartName } from "../image/report.ts";
 import type { InsideConfig } from "./config.ts";
 import { opencodeEnvironment } from "./environment.ts";
-import { UNIT_MARK } from "./marked.ts";
+import { terminalUnits } from "./terminal.ts";
 import type { Missing, Unit } from "./unit.ts";
 
 /** Linux refuses longer paths of UNIX sockets, in bytes. */
@@ -72,26 +72,7 @@ export function programs(options: {
     const lacks = firstMissing(parts, ["ttyd", "tmux"]);
     const { ttyd, tmux } = parts;
     if (lacks || !ttyd.available || !tmux.available) return without("terminal", lacks ?? "ttyd is missing");
-    const conf = join(paths.run, "tmux.conf");
-    // tmux's server outlives ttyd, so it must not carry the mark by which ttyd's left-overs are ended.
-    const shell = ["env", "-u", UNIT_MARK, tmux.path, "-S", join(paths.run, "tmux.sock"), "-f", conf];
-    const command: Unit["command"] = [
-      ...([ttyd.path, "-i", "127.0.0.1", "-p", String(ports.terminal), "-W", "-O", "-m", "8", "-P", "30"] as const),
-      ...["-t", "disableLeaveAlert=true", "-t", "titleFixed=errand terminal", "-t", "fontSize=14"],
-      ...[...shell, "new-session", "-A", "-s", "errand", "-c", paths.workspace],
-    ];
-    const ready = { by: "tcp", port: ports.terminal } as const;
-    return only({
-      name: "terminal",
-      service: "terminal",
-      command,
-      cwd: paths.workspace,
-      env: common,
-      ipc: false,
-      ready,
-      readyMs: 20_000,
-      after: ["agent"],
-    });
+    return { units: terminalUnits({ config, common, ttyd: ttyd.path, tmux: tmux.path }), missing: [] };
   }
 
   function vscode(): Programs {
