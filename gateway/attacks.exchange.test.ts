@@ -28,7 +28,16 @@ async function accepted(token: string, more?: Ask) {
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString("base64url");
 const claims = () => {
   const iat = Math.floor(world.clock.ms / 1000);
-  return { iss: WORKER, aud: SESSION, sub: "alice", svc: "vscode", jti: randomBytes(16).toString("hex"), iat, exp: iat + 60 };
+  return {
+    iss: WORKER,
+    aud: SESSION,
+    sub: "alice",
+    svc: "vscode",
+    mode: "drive",
+    jti: randomBytes(16).toString("hex"),
+    iat,
+    exp: iat + 60,
+  };
 };
 const form = (body: string, headers = [`Origin: ${WORKER}`, "Content-Type: application/x-www-form-urlencoded"]): Ask => ({ body, headers });
 

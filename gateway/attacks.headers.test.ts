@@ -58,7 +58,9 @@ test("50: what only a proxy may say does not arrive", async () => {
 
 test("50: the upstream's own credential replaces the client's", async () => {
   const session = await world.signIn("opencode");
-  expect((await world.ask({ target: "/opencode/session", headers: [session, "Authorization: Bearer evil"] })).status).toBe(200);
+  expect(
+    (await world.ask({ target: "/session", host: world.hostOf("opencode"), headers: [session, "Authorization: Bearer evil"] })).status,
+  ).toBe(200);
   expect(valuesOf(fieldsOf(world.upstreams.opencode.lastFields), "authorization")).toEqual(["Basic aW5uZXI6c2VjcmV0"]);
 });
 

@@ -54,8 +54,11 @@ describe("without a session", () => {
     expect(await ask({ target: "/vscode/" })).toBe(401);
     expect(await ask({ target: "/vscode/", headers: ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"] })).toBe(401);
     expect(await ask({ target: "/vscode/", method: "POST", headers: [`Origin: ${PUBLIC}`, ...NAVIGATE], body: "x" })).toBe(401);
-    for (const target of ["/desktop/", "/terminal/", "/terminal/token", "/opencode/session", "/opencode/global/health"])
-      expect(await ask({ target })).toBe(401);
+    for (const target of ["/desktop/", "/terminal/", "/terminal/token"]) expect(await ask({ target })).toBe(401);
+    for (const service of ["opencode", "preview"] as const) {
+      for (const target of ["/", "/session", "/global/health", "/assets/x.js", "/vscode/"])
+        expect(await ask({ target, host: world.hostOf(service) })).toBe(401);
+    }
     nothingArrived();
   });
 
@@ -84,7 +87,6 @@ describe("without a session", () => {
     const value = cookie.split("=")[1];
     const short = SESSION.slice(0, 8);
     expect(await ask({ target: "/terminal/", headers: [cookie] })).toBe(401);
-    expect(await ask({ target: "/opencode/session", headers: [cookie] })).toBe(401);
     expect(await ask({ target: "/terminal/", headers: [`Cookie: __Host-errand-terminal-${short}=${value}`] })).toBe(401);
     expect(await ask({ target: "/vscode/", headers: [`Cookie: __host-errand-vscode-${short}=${value}`] })).toBe(401);
     expect(await ask({ target: "/vscode/", headers: [`Cookie: errand-vscode-${short}=${value}`] })).toBe(401);
@@ -157,8 +159,9 @@ describe("targets, methods and hosts", () => {
         "/Terminal/",
         "/vscode//terminal/",
         "/opencode/",
-        "/opencode/assets/x.js",
-        "/opencode/auth/x",
+        "/opencode/session",
+        "/preview/",
+        "/_errand/x",
       ],
     ],
   ])("%s: answered %d, upstreams hear nothing", async (_number, status, targets) => {

@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
-import { cookieHeader, cookieName, foreignCookies, maySetCookie, onlyCookie } from "./cookies.ts";
+import { cookieHeader, cookieName, foreignCookies, maySetCookie, onlyCookie, previewPorts } from "./cookies.ts";
 import type { Fields } from "./fields.ts";
 
 const fields = (...values: string[]): Fields => values.map((value) => ["cookie", value]);
-const name = cookieName("vscode", "abcdefghijkl");
+const name = cookieName({ service: "vscode", port: undefined }, "abcdefghijkl");
 
 test("name and header", () => {
   expect(name).toBe("__Host-errand-vscode-abcdefgh");
+  expect(cookieName({ service: "preview", port: 3000 }, "abcdefghijkl")).toBe("__Host-errand-preview-3000-abcdefgh");
   expect(cookieHeader(name, "v")).toBe("__Host-errand-vscode-abcdefgh=v; Path=/; Secure; HttpOnly; SameSite=Lax");
 });
 
@@ -54,4 +55,18 @@ test.each([
   ["\u00e9=1", false],
 ])("an upstream setting %j: %j", (header, may) => {
   expect(maySetCookie(header)).toBe(may);
+});
+
+test.each([
+  [
+    ["__Host-errand-preview-3000-abcdefgh=v; a=1", "__Host-errand-preview-80-abcdefgh=w"],
+    [3000, 80],
+  ],
+  [["__Host-errand-preview-3000-abcdefgh=v; __Host-errand-preview-3000-abcdefgh=w"], [3000]],
+  [["__Host-errand-preview-3000-zzzzzzzz=v; __Host-errand-preview-03000-abcdefgh=v; __Host-errand-preview--abcdefgh=v"], []],
+  [["__host-errand-preview-3000-abcdefgh=v; errand-preview-3000-abcdefgh=v; __Host-errand-preview-3000-abcdefghi=v"], []],
+  [["__Host-errand-preview-300000-abcdefgh=v; __Host-errand-preview-3e3-abcdefgh=v; __Host-errand-preview-\u0663-abcdefgh=v"], []],
+  [[], []],
+])("cookies %j are of previews of ports %j", (values, ports) => {
+  expect(previewPorts(fields(...values), "abcdefghijkl")).toEqual(ports);
 });

@@ -1,13 +1,23 @@
 /** The gateway's cookies: their names, how one is read from a request, and how they are kept from the upstreams. */
-import type { Service } from "../protocol/grant.ts";
 import { type Fields, valuesOf } from "./fields.ts";
+import type { Opens } from "./sessions.ts";
 
 /**
- * Name of a service's cookie. One per service, because each exchange would overwrite a shared one; with the session in it,
- * because cookies ignore ports and several gateways share 127.0.0.1.
+ * Name of a service's cookie. One per service, because each exchange would overwrite a shared one; for the same reason one per
+ * port of the previews, which may share an origin; with the session in it, because cookies ignore ports and several gateways may
+ * share 127.0.0.1. Watching and driving have the same name, so that of two links the newer counts.
  */
-export function cookieName(service: Service, session: string): string {
-  return `__Host-errand-${service}-${session.slice(0, 8)}`;
+export function cookieName({ service, port }: Opens, session: string): string {
+  return `__Host-errand-${service}-${port === undefined ? "" : `${port}-`}${session.slice(0, 8)}`;
+}
+
+/** The ports for which the request has a cookie of a preview, once each, whether or not the cookie is good for anything. */
+export function previewPorts(fields: Fields, session: string): number[] {
+  const ports = pieces(fields).flatMap((piece) => {
+    const port = Number(/^__Host-errand-preview-([1-9][0-9]{0,4})-/.exec(nameOf(piece))?.[1]);
+    return nameOf(piece) === cookieName({ service: "preview", port }, session) ? [port] : [];
+  });
+  return [...new Set(ports)];
 }
 
 /** The `Set-Cookie` value of a new session. No Max-Age: it ends with the browser, or with the session here. */

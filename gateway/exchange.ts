@@ -1,6 +1,7 @@
 /** The exchange of a grant for a session: the only way to get a cookie. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ROUTES, type Service } from "../protocol/grant.ts";
+import type { GrantClaims, Service } from "../protocol/grant.ts";
+import { prefixOf } from "../protocol/sites.ts";
 import { cookieHeader, cookieName } from "./cookies.ts";
 import { fieldsOf, single } from "./fields.ts";
 import { type GrantKeys, type Ledger, verifyGrant } from "./grant.ts";
@@ -16,9 +17,6 @@ const DISCARDED_BYTES = 65_536;
 /** Time for the form to arrive, in ms. */
 const FORM_MS = 10_000;
 
-/** Where a service is entered if the configuration does not say. OpenCode has no page here, so its list of sessions. */
-const LANDING: Record<Service, string> = { vscode: "/", desktop: "/", terminal: "/", opencode: "/session" };
-
 export interface Exchange {
   session: string;
   workerOrigin: string;
@@ -26,6 +24,8 @@ export interface Exchange {
   ledger: Ledger;
   sessions: Sessions;
   landing: GatewayConfig["landing"];
+  /** Why a grant opens nothing at the origin at which it is handed in, for the log; undefined where it does. */
+  problem(claims: GrantClaims): string | undefined;
   now(): number;
   log: Log;
   opened(service: Service): void;
@@ -56,14 +56,20 @@ export async function exchange(req: IncomingMessage, res: ServerResponse, desk: 
 
   const verified = await verifyGrant(token, { keys: desk.keys, issuer: desk.workerOrigin, session: desk.session, now: desk.now() });
   if (!verified.ok) return refuse(403, verified.reason);
-  const { sub, svc, jti } = verified.claims;
+  const { sub, sid, svc, port, mode, until, jti } = verified.claims;
+  const problem = until !== undefined && until * 1_000 <= desk.now() ? "until is over" : desk.problem(verified.claims);
+  if (problem) return refuse(403, problem);
   // Nothing may be awaited from here to the cookie: two requests with one token would both pass.
   const burnt = desk.ledger.burn(verified.claims, desk.now());
   if (burnt) return refuse(403, burnt);
-  const cookie = cookieHeader(cookieName(svc, desk.session), desk.sessions.open(sub, svc));
-  desk.log({ event: "exchange", sub, service: svc, jti });
+  const opens = { service: svc, port };
+  // Only an admin's power has an end of its own.
+  const guest = { sub, sid, mode, admin: until !== undefined };
+  const value = desk.sessions.open(guest, opens, until === undefined ? undefined : until * 1_000);
+  desk.log({ event: "exchange", sub, service: svc, mode, jti, ...(port !== undefined && { port }) });
   desk.opened(svc);
-  reply(res, { status: 303, headers: { location: `${ROUTES[svc]}${desk.landing?.[svc] ?? LANDING[svc]}`, "set-cookie": cookie } });
+  const location = `${prefixOf(svc)}${desk.landing?.[svc] ?? "/"}`;
+  reply(res, { status: 303, headers: { location, "set-cookie": cookieHeader(cookieName(opens, desk.session), value) } });
 }
 
 async function readForm(req: IncomingMessage): Promise<string | "late" | "large" | "broken"> {

@@ -2,11 +2,11 @@
  * What becomes of a request: one pure decision, in a fixed order, made before anything is forwarded. Checks that need no
  * right come first and look the same with and without one.
  */
-import { GRANT_PATH, type Service } from "../protocol/grant.ts";
-import { cookieName, onlyCookie } from "./cookies.ts";
+import { cookieName, onlyCookie, previewPorts } from "./cookies.ts";
 import { type Fields, single, tokensOf, valuesOf } from "./fields.ts";
-import type { Session } from "./sessions.ts";
-import { checkTarget, type Route, routeOf } from "./target.ts";
+import type { Opens, Session } from "./sessions.ts";
+import type { Origins, Place } from "./sites.ts";
+import { checkPreviewTarget, checkTarget, HEALTH_PATH, type Route, routeOf } from "./target.ts";
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 const CHANGING: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
@@ -26,20 +26,22 @@ export interface Head {
 export interface Gateway {
   session: string;
   workerOrigin: string;
-  /** Null until it is known. */
-  publicOrigin: URL | null;
+  /** Null until they are known. */
+  origins: Origins | null;
   /** `127.0.0.1:<port>` of the listener: a probe inside the sandbox may ask for health under this name. */
   probeHost: string;
-  find(service: Service, cookie: string): Session | undefined;
+  find(opens: Opens, cookie: string): Session | undefined;
+  /** Whether a port is the agent's to serve on. */
+  mayPreview(port: number): boolean;
 }
 
 export type Verdict =
   | { do: "refuse"; status: 400 | 401 | 403 | 404 | 414 | 421 | 431 | 503; why: string }
   | { do: "refuse"; status: 405; why: "method"; allow: string }
   | { do: "health" }
-  | { do: "exchange" }
+  | { do: "exchange"; place: Place }
   | { do: "redirect"; status: 302 | 308; location: string }
-  | { do: "forward"; service: Service; session: Session; publicOrigin: URL; path: string; query: string };
+  | { do: "forward"; session: Session; place: Place; path: string; query: string };
 
 const refuse = (status: Exclude<Extract<Verdict, { do: "refuse" }>["status"], 405>, why: string): Verdict => ({
   do: "refuse",
@@ -54,44 +56,70 @@ export function judge(head: Head, gateway: Gateway): Verdict {
   if (fields.length > FIELDS) return refuse(431, "too many fields");
   const host = single(fields, "host");
   if (typeof host !== "string") return refuse(400, "not exactly one Host");
-  const target = checkTarget(head.target);
-  const route: Route = target.ok ? routeOf(target.path, GRANT_PATH) : { to: "nowhere" };
-  const probe = route.to === "health" && (gateway.publicOrigin === null || host === gateway.probeHost);
-  if (!probe && gateway.publicOrigin === null) return refuse(503, "public origin not known yet");
-  if (!probe && host !== gateway.publicOrigin?.host) return refuse(421, "other Host");
+  const place = gateway.origins?.placeOf(host);
+  const probe = head.target === HEALTH_PATH && (gateway.origins === null || host === gateway.probeHost);
+  if (!place && !probe) return gateway.origins === null ? refuse(503, "origins not known yet") : refuse(421, "other Host");
   if (!METHODS.has(head.method)) return notAllowed([...METHODS].join(", "));
+  const target = place?.site === "preview" ? checkPreviewTarget(head.target) : checkTarget(head.target);
   if (!target.ok) return refuse(target.status, "target");
   const framing = framingProblem(head);
   if (framing) return refuse(400, framing);
   const shape = head.upgrade ? upgradeProblem(head) : undefined;
   if (shape) return refuse(400, shape);
 
+  const route: Route = place ? routeOf(place.site, target.path) : { to: "health" };
   switch (route.to) {
     case "nowhere":
       return refuse(404, "no such route");
     case "health":
       return head.method === "GET" || head.method === "HEAD" ? { do: "health" } : notAllowed("GET, HEAD");
     case "exchange":
-      return head.method === "POST" ? { do: "exchange" } : notAllowed("POST");
+      if (!place) return refuse(404, "no such route");
+      return head.method === "POST" ? { do: "exchange", place } : notAllowed("POST");
     case "slash":
       return head.upgrade ? refuse(404, "no such route") : { do: "redirect", status: 308, location: `${target.path}/${target.query}` };
     case "service":
-      return admit(head, route, target.query, gateway);
+      return place ? admit(head, { ...route, place, query: target.query }, gateway) : refuse(404, "no such route");
   }
 }
 
-/** The part that needs a right: cookie, then where the request comes from. */
-function admit(head: Head, route: Extract<Route, { to: "service" }>, query: string, gateway: Gateway): Verdict {
-  const { service, path } = route;
-  const value = onlyCookie(head.fields, cookieName(service, gateway.session));
-  const session = value === undefined ? undefined : gateway.find(service, value);
-  if (!session || !gateway.publicOrigin) {
+type Wanted = Extract<Route, { to: "service" }> & { place: Place; query: string };
+
+/** The part that needs a right: cookie, then where the request comes from, then what the right allows. */
+function admit(head: Head, wanted: Wanted, gateway: Gateway): Verdict {
+  const { service, place, path, query } = wanted;
+  const ports = place.site === "preview" ? portsOf(place, head, gateway) : [undefined];
+  if (ports.some((port) => port !== undefined && !gateway.mayPreview(port))) return refuse(404, "no preview of that port");
+  const session = ports
+    .map((port) => sessionAt({ service, port }, head, gateway))
+    .reduce((newest, one) => (one && one.number > (newest?.number ?? 0) ? one : newest), undefined);
+  if (!session) {
     if (head.upgrade || !isNavigation(head)) return refuse(401, "no session");
-    return { do: "redirect", status: 302, location: `${gateway.workerOrigin}/s/${gateway.session}/open/${service}` };
+    return { do: "redirect", status: 302, location: doorOf(wanted, ports, gateway) };
   }
-  const foreign = foreignSource(head, gateway.publicOrigin.origin);
+  const foreign = foreignSource(head, place.origin.origin);
   if (foreign) return refuse(403, foreign);
-  return { do: "forward", service, session, publicOrigin: gateway.publicOrigin, path, query };
+  // What a watcher may not do, that reads: a WebSocket's input is held back behind, by the service that is made for watching.
+  if (session.guest.mode === "watch" && head.method !== "GET" && head.method !== "HEAD") return refuse(403, "watching");
+  return { do: "forward", session, place, path, query };
+}
+
+/** The ports that a request at an origin of previews can be for: that of the origin, or where all share one, those of its cookies. */
+function portsOf(place: Extract<Place, { site: "preview" }>, head: Head, gateway: Gateway): number[] {
+  return place.port === null ? previewPorts(head.fields, gateway.session) : [place.port];
+}
+
+function sessionAt(opens: Opens, head: Head, gateway: Gateway): Session | undefined {
+  const value = onlyCookie(head.fields, cookieName(opens, gateway.session));
+  return value === undefined ? undefined : gateway.find(opens, value);
+}
+
+/** Where the Worker gives out the right that is missing. Without a single port to ask for: the session's page, which lists them. */
+function doorOf({ service }: Wanted, ports: readonly (number | undefined)[], gateway: Gateway): string {
+  const session = `${gateway.workerOrigin}/s/${gateway.session}`;
+  if (service !== "preview") return `${session}/open/${service}`;
+  const [port, ...more] = ports;
+  return port === undefined || more.length > 0 ? session : `${session}/open/preview/${port}`;
 }
 
 /**

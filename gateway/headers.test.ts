@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { fieldsOf, single, tokensOf, valuesOf } from "./fields.ts";
-import { requestFields, responseFields, rewriteLocation } from "./headers.ts";
+import { requestFields, responseFields, rewriteLocation, type Upstream } from "./headers.ts";
 
-const publicOrigin = new URL("http://127.0.0.1:9000");
-const from = { prefix: "/vscode", path: "/a/b?c", port: 8080, publicOrigin };
+const origin = new URL("http://127.0.0.1:9000");
+const from: Upstream = { service: "vscode", mode: "drive", path: "/a/b?c", port: 8080, origin, authorization: undefined };
+const preview: Upstream = { ...from, service: "preview", port: 3000, origin: new URL("https://3000-gate.example") };
 
 test("fields keep order and repetitions", () => {
   const fields = fieldsOf(["A", "1", "b", "2", "a", "3", Buffer.from("C"), Buffer.from([0xe9])]);
@@ -45,7 +46,7 @@ test("what an upstream gets", () => {
     "Range",
     "bytes=0-",
   ]);
-  expect(requestFields(client, publicOrigin, undefined)).toEqual([
+  expect(requestFields(client, from)).toEqual([
     ["host", "127.0.0.1:9000"],
     ["x-forwarded-host", "127.0.0.1:9000"],
     ["x-forwarded-proto", "http"],
@@ -53,7 +54,47 @@ test("what an upstream gets", () => {
     ["accept", "*/*"],
     ["range", "bytes=0-"],
   ]);
-  expect(requestFields([["authorization", "Basic x"]], publicOrigin, "Basic y")).toContainEqual(["authorization", "Basic y"]);
+  expect(requestFields([["authorization", "Basic x"]], { ...from, authorization: "Basic y" })).toContainEqual(["authorization", "Basic y"]);
+  expect(requestFields([["x-errand-mode", "drive"]], { ...from, service: "desktop", mode: "watch" }).slice(3)).toEqual([
+    ["x-errand-mode", "watch"],
+  ]);
+  expect(requestFields([["x-errand-mode", "watch"]], { ...from, service: "desktop" }).slice(3)).toEqual([["x-errand-mode", "drive"]]);
+});
+
+test("what a preview's server gets", () => {
+  const client = fieldsOf([
+    "Host",
+    "x",
+    "Authorization",
+    "Bearer theirs",
+    "X-Forwarded-Host",
+    "evil",
+    "Cookie",
+    "errand=1",
+    "Accept",
+    "*/*",
+  ]);
+  expect(requestFields(client, preview)).toEqual([
+    ["host", "localhost:3000"],
+    ["x-forwarded-host", "3000-gate.example"],
+    ["x-forwarded-proto", "https"],
+    ["authorization", "Bearer theirs"],
+    ["accept", "*/*"],
+  ]);
+  expect(requestFields([["origin", "https://3000-gate.example"]], preview)).toEqual([
+    ["host", "localhost:3000"],
+    ["origin", "http://localhost:3000"],
+  ]);
+  expect(requestFields([["origin", "https://3000-gate.example.evil.example"]], preview)[1]).toEqual([
+    "origin",
+    "https://3000-gate.example.evil.example",
+  ]);
+  expect(
+    requestFields([["origin", "https://80-gate.example"]], { ...preview, port: 80, origin: new URL("https://80-gate.example") }),
+  ).toEqual([
+    ["host", "localhost"],
+    ["origin", "http://localhost"],
+  ]);
 });
 
 test("what a browser gets", () => {
@@ -106,4 +147,35 @@ test.each([
   ["http://[", undefined],
 ])("Location %j becomes %j", (value, becomes) => {
   expect(rewriteLocation(value, from)).toBe(becomes);
+});
+
+test.each([
+  ["/x", "https://3000-gate.example/x"],
+  ["//3000-gate.example/x?y#z", "https://3000-gate.example/x?y#z"],
+  ["http://localhost:3000/x", "https://3000-gate.example/x"],
+  ["http://[::1]:3000/x", "https://3000-gate.example/x"],
+  ["/.//evil.example", "https://3000-gate.example//evil.example"],
+  ["http://localhost:3001/x", "http://localhost:3001/x"],
+  ["https://sign-in.example/?back=1", "https://sign-in.example/?back=1"],
+  ["//sign-in.example", "https://sign-in.example/"],
+  ["javascript:alert(1)", undefined],
+  ["data:text/html,x", undefined],
+  ["https://user@sign-in.example/", undefined],
+])("Location %j of a preview becomes %j", (value, becomes) => {
+  expect(rewriteLocation(value, preview)).toBe(becomes);
+});
+
+test("OpenCode's own redirects name its origin, others are dropped", () => {
+  const opencode: Upstream = { ...from, service: "opencode", port: 4096, origin: new URL("https://opencode-gate.example") };
+  expect(rewriteLocation("/.//evil.example", opencode)).toBe("https://opencode-gate.example//evil.example");
+  expect(rewriteLocation("https://evil.example", opencode)).toBeUndefined();
+});
+
+test("a preview may ask for a password of its own, nobody else", () => {
+  const asks = fieldsOf(["WWW-Authenticate", "Basic", "Service-Worker-Allowed", "/everything", "Clear-Site-Data", '"cookies"']);
+  expect(responseFields(asks, preview).slice(0, 2)).toEqual([
+    ["www-authenticate", "Basic"],
+    ["service-worker-allowed", "/"],
+  ]);
+  expect(valuesOf(responseFields(asks, from), "www-authenticate")).toEqual([]);
 });

@@ -1,4 +1,6 @@
 /** Header lists rebuilt in both directions: what an upstream gets, and what a browser gets back. */
+import type { Mode, Service } from "../protocol/grant.ts";
+import { prefixOf } from "../protocol/sites.ts";
 import { foreignCookies, maySetCookie } from "./cookies.ts";
 import { type Fields, tokensOf, valuesOf } from "./fields.ts";
 
@@ -12,14 +14,14 @@ const KEPT: ReadonlySet<string> = new Set("cookie origin content-length content-
 
 /** Fields that only a proxy may set, or that turn a request into another one. A trailing `*` stands for any ending. */
 const NOT_FROM_CLIENTS = pattern(
-  `host cookie authorization proxy-* forwarded x-forwarded-* x-real-ip x-client-ip true-client-ip cf-* x-errand-* x-original-* x-rewrite-*
+  `host cookie proxy-* forwarded x-forwarded-* x-real-ip x-client-ip true-client-ip cf-* x-errand-* x-original-* x-rewrite-*
   x-http-method* x-method-override`,
 );
 
 /** Fields by which an upstream would speak for the whole origin, tell on itself, or undo what the gateway promises. */
 const NOT_FROM_UPSTREAMS = pattern(
   `access-control-* clear-site-data strict-transport-security public-key-pins* alt-svc refresh report-to reporting-endpoints nel server
-  www-authenticate proxy-* x-errand-* referrer-policy x-content-type-options cross-origin-resource-policy x-robots-tag`,
+  proxy-* x-errand-* referrer-policy x-content-type-options cross-origin-resource-policy x-robots-tag`,
 );
 
 /** Set on every proxied response. The policy comes beside the upstream's own, and both hold. */
@@ -31,41 +33,57 @@ const ADDED: Fields = [
   ["x-robots-tag", "noindex"],
 ];
 
+/** What a request goes to, as far as the fields of both directions depend on it. */
+export interface Upstream {
+  service: Service;
+  /** On loopback. */
+  port: number;
+  /** Our origin, as the browser knows it. */
+  origin: URL;
+  /** Path that the upstream is asked for: relative redirects start there. */
+  path: string;
+  mode: Mode;
+  /** The whole value of the `Authorization` header that the upstream wants. */
+  authorization: string | undefined;
+}
+
 /**
  * The request's fields for an upstream: without what belongs to the connection, without what only a proxy may say, without
- * our cookies, and with the public host and the upstream's own credential. Host and Connection are set first and by us.
+ * our cookies, and with the host and the credential that the upstream expects. Host and Connection are set first and by us.
  */
-export function requestFields(client: Fields, publicOrigin: URL, authorization: string | undefined): Fields {
+export function requestFields(client: Fields, to: Upstream): Fields {
   const named = new Set(tokensOf(client, "connection").filter((name) => !KEPT.has(name)));
-  const fields: [string, string][] = [
-    ["host", publicOrigin.host],
-    ["x-forwarded-host", publicOrigin.host],
-    ["x-forwarded-proto", publicOrigin.protocol.slice(0, -1)],
-  ];
-  if (authorization !== undefined) fields.push(["authorization", authorization]);
+  const preview = to.service === "preview";
+  const fields: [string, string][] = [["host", preview ? localOf(to.port).host : to.origin.host]];
+  // Servers that compare Origin with a host prefer the forwarded one (Next, Rails), so a request with the local Origin goes without.
+  if (!preview || valuesOf(client, "origin").length === 0) {
+    fields.push(["x-forwarded-host", to.origin.host], ["x-forwarded-proto", to.origin.protocol.slice(0, -1)]);
+  }
+  if (to.service === "desktop") fields.push(["x-errand-mode", to.mode]);
+  if (to.authorization !== undefined) fields.push(["authorization", to.authorization]);
   const cookie = foreignCookies(client);
   if (cookie !== undefined) fields.push(["cookie", cookie]);
   for (const [name, value] of client) {
     // CGI-like servers read an underscore as a hyphen, so `X_Forwarded_Host` would be `X-Forwarded-Host` to them.
     if (HOP_BY_HOP.has(name) || named.has(name) || name.includes("_") || NOT_FROM_CLIENTS.test(name)) continue;
-    fields.push([name, value]);
+    // Pages in a preview sign in to their own server with this; elsewhere it is ours to set.
+    if (name === "authorization" && !preview) continue;
+    fields.push([name, preview && name === "origin" ? localOrigin(value, to) : value]);
   }
   return fields;
 }
 
-/** Where a response comes from, as far as its fields depend on it. */
-export interface Origin {
-  /** Public prefix of the service, such as `/vscode`. */
-  prefix: string;
-  /** Path that the upstream was asked for: relative redirects start there. */
-  path: string;
-  /** The upstream's port on loopback. */
-  port: number;
-  publicOrigin: URL;
+/** A dev server as it knows itself: what checks the host or the origin of a request (Vite, Next) takes this one and no public one. */
+function localOf(port: number): URL {
+  return new URL(`http://localhost:${port}`);
+}
+
+function localOrigin(value: string, to: Upstream): string {
+  return value === to.origin.origin ? localOf(to.port).origin : value;
 }
 
 /** The response's fields for the browser. */
-export function responseFields(upstream: Fields, from: Origin): Fields {
+export function responseFields(upstream: Fields, from: Upstream): Fields {
   const named = new Set(tokensOf(upstream, "connection"));
   const location = valuesOf(upstream, "location");
   const fields: [string, string][] = [];
@@ -77,7 +95,7 @@ export function responseFields(upstream: Fields, from: Origin): Fields {
   return [...fields, ...ADDED];
 }
 
-function responseValue(name: string, value: string, from: Origin): string | undefined {
+function responseValue(name: string, value: string, from: Upstream): string | undefined {
   switch (name) {
     case "location":
       return rewriteLocation(value, from);
@@ -86,7 +104,10 @@ function responseValue(name: string, value: string, from: Origin): string | unde
     case "set-cookie2":
       return undefined;
     case "service-worker-allowed":
-      return `${from.prefix}/`;
+      return `${prefixOf(from.service)}/`;
+    case "www-authenticate":
+      // A preview may ask for a password of its own. Anything else has its credential from us, and a question for it is a fault.
+      return from.service === "preview" ? value : undefined;
     case "cache-control":
       return value.replace(/\bpublic\b/gi, "private");
     default:
@@ -95,17 +116,25 @@ function responseValue(name: string, value: string, from: Origin): string | unde
 }
 
 /**
- * A redirect as an absolute path under the service's prefix, or undefined where it leads anywhere but to the upstream itself:
- * by a relative address, its loopback address, or our public host.
+ * A redirect to the upstream itself (by a relative address, its loopback address, or our host) as an address under which the
+ * browser finds it. One to anywhere else is undefined, except for a preview: pages there may lead anywhere by script, so it would
+ * hold back nothing but an app's sign-in with somebody else.
  */
-export function rewriteLocation(value: string, from: Origin): string | undefined {
-  const base = `http://upstream.invalid${from.path}`;
+export function rewriteLocation(value: string, from: Upstream): string | undefined {
+  const base = `${from.origin.protocol}//upstream.invalid${from.path}`;
   if (!URL.canParse(value, base)) return undefined;
   const to = new URL(value, base);
   if ((to.protocol !== "http:" && to.protocol !== "https:") || to.username !== "" || to.password !== "") return undefined;
-  const loopback = ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"].includes(to.hostname) && to.port === String(from.port);
-  if (to.host !== "upstream.invalid" && to.host !== from.publicOrigin.host && !loopback) return undefined;
-  return `${from.prefix}${to.pathname}${to.search}${to.hash}`;
+  const loopback = ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"].includes(to.hostname) && portOf(to) === from.port;
+  if (to.host !== "upstream.invalid" && to.host !== from.origin.host && !loopback) {
+    return from.service === "preview" ? to.href : undefined;
+  }
+  // Without a prefix the path alone could begin with two slashes, and lead to another host.
+  return `${prefixOf(from.service) || from.origin.origin}${to.pathname}${to.search}${to.hash}`;
+}
+
+function portOf(url: URL): number {
+  return Number(url.port || (url.protocol === "https:" ? 443 : 80));
 }
 
 /** One expression for a list of names, where a trailing `*` matches any ending. */

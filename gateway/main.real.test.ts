@@ -31,7 +31,8 @@ async function config(listen: { port?: number; socket?: string | null } = {}) {
     session: "abcdefghijklmnopqrstuvwxyz",
     workerOrigin: "http://127.0.0.1:8787",
     grantKeys: [{ kid: "k1", kty: "EC", crv: "P-256", x, y }],
-    publicOrigin: null,
+    sites: null,
+    reserved: [],
     listen: { port: 0, host: "127.0.0.1", socket: null, ...listen },
     upstreams: { vscode: { port: 1 }, desktop: { port: 1 }, terminal: { port: 1 }, opencode: { port: 1, authorization: "Basic hidden" } },
     local: true,
@@ -49,7 +50,7 @@ test("listens on a port and on a UNIX socket that only its user may open, replac
   expect(await (await fetch(`http://127.0.0.1:${said.port}/_errand/health`)).text()).toBe("ok");
   expect((await fetch(`http://127.0.0.1:${said.port}/vscode/`)).status).toBe(503);
   expect((await stat(socket)).mode & 0o777).toBe(0o600);
-  child.send({ t: "origin", publicOrigin: `http://127.0.0.1:${said.port}` });
+  child.send({ t: "sites", sites: { ide: `http://127.0.0.1:${said.port}`, opencode: null, preview: null } });
   const status = () =>
     new Promise<number | undefined>((resolve) =>
       request({ socketPath: socket, path: "/vscode/", headers: { host: `127.0.0.1:${said.port}` } }, (res) =>
@@ -66,7 +67,11 @@ test.each([
   ["an update before the configuration", async () => ({ t: "revoke" }), /config must be the first/],
   ["a message that is none", async () => "hello", /./],
   ["a configuration with a wrong part", async () => ({ ...(await config()), grantKeys: [] }), /grantKeys/],
-  ["a plain public origin elsewhere", async () => ({ ...(await config()), publicOrigin: "http://gate.example" }), /not https:/],
+  [
+    "a plain origin elsewhere",
+    async () => ({ ...(await config()), sites: { ide: "http://gate.example", opencode: null, preview: null } }),
+    /not https:/,
+  ],
 ])("ends at %s, and says why", async (_name, message, says) => {
   const { child, heard, ended } = start();
   child.send(await message());

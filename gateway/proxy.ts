@@ -1,46 +1,40 @@
 /** One HTTP request through to an upstream and its response back, streamed both ways with back-pressure. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Dispatcher, Pool } from "undici";
+import type { Dispatcher } from "undici";
 import { type Fields, fieldsOf, flat } from "./fields.ts";
-import { type Origin, responseFields } from "./headers.ts";
-
-/** Longest time an upstream may take to begin its answer, in ms: OpenCode answers a prompt only when the turn is over. */
-const ANSWER_MS = 30 * 60_000;
-
-/** The connections to an upstream on loopback. No limit on their number: each belongs to a client's connection, and those are limited. */
-export function connectionsTo(port: number): Pool {
-  return new Pool(`http://127.0.0.1:${port}`, {
-    pipelining: 1,
-    allowH2: false,
-    headersTimeout: ANSWER_MS,
-    // Event streams are silent for as long as nothing happens.
-    bodyTimeout: 0,
-    // Shorter than the upstreams' own (5 s and more), so that a request is not sent into a connection that just closes.
-    keepAliveTimeout: 2_000,
-    keepAliveMaxTimeout: 2_000,
-    maxHeaderSize: 32_768,
-    connect: { timeout: 3_000 },
-  });
-}
+import { responseFields, type Upstream } from "./headers.ts";
 
 /** Why nothing came back: `down` where no connection could be made, `broken` for everything after. */
 export type ProxyFailure = "down" | "broken";
 
+export interface Way {
+  connections: Dispatcher;
+  /** Origin for the connections: those of one upstream ignore it. */
+  origin: string;
+  /** Path and query for the upstream. */
+  path: string;
+  /** The rebuilt list for the upstream. */
+  fields: Fields;
+  hasBody: boolean;
+  from: Upstream;
+  /** Called when the upstream begins to answer. */
+  answered(): void;
+  /** Called at most once, and only while nothing was answered yet. */
+  failed(why: ProxyFailure, code: string): void;
+}
+
 /**
- * Sends the request on and the answer back. `fields` is the rebuilt list for the upstream. `failed` is called at most once and
- * only while nothing was answered yet; a failure after that cuts the client's connection, so that it sees the answer is not whole.
+ * Sends the request on and the answer back. A failure in the middle of an answer cuts the client's connection, so that it sees the
+ * answer is not whole.
  */
-export function proxy(
-  req: IncomingMessage,
-  res: ServerResponse,
-  to: { pool: Pool; path: string; fields: Fields; hasBody: boolean; from: Origin; failed(why: ProxyFailure, code: string): void },
-): void {
+export function proxy(req: IncomingMessage, res: ServerResponse, to: Way): void {
   let controller: Dispatcher.DispatchController | undefined;
   res.once("close", () => {
     if (!res.writableFinished) controller?.abort(new Error("client left"));
   });
 
   const options: Dispatcher.DispatchOptions = {
+    origin: to.origin,
     method: req.method ?? "GET",
     path: to.path,
     headers: flat(to.fields),
@@ -48,7 +42,7 @@ export function proxy(
     // A connection that carried a body is not used again: no server can then read a part of it as the next person's request.
     reset: to.hasBody,
   };
-  to.pool.dispatch(options, {
+  to.connections.dispatch(options, {
     onRequestStart(started) {
       controller = started;
       if (res.destroyed) started.abort(new Error("client left"));
@@ -56,6 +50,7 @@ export function proxy(
     onResponseStart(started, status) {
       // Interim answers (103) are the upstream's business with us.
       if (status < 200) return;
+      to.answered();
       // A length on an answer that has no body by its status would be believed by some clients.
       const fields = fieldsOf(rawOf(started)).filter(([name]) => status !== 204 || name !== "content-length");
       res.writeHead(status, flat(responseFields(fields, to.from)));

@@ -2,6 +2,7 @@
 import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Service } from "../protocol/grant.ts";
+import type { Opens } from "./sessions.ts";
 
 const OWN_HEADERS = {
   "cache-control": "no-store",
@@ -55,14 +56,20 @@ export function replyRaw(socket: Duplex, status: number): void {
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-const NAMES: Record<Service, string> = { vscode: "VS Code", desktop: "The desktop", terminal: "The terminal", opencode: "OpenCode" };
+const NAMES: Record<Exclude<Service, "preview">, string> = {
+  vscode: "VS Code",
+  desktop: "The desktop",
+  terminal: "The terminal",
+  opencode: "OpenCode",
+};
 
-/** A page for someone who came before the service was up: it asks again by itself, every second, without script. */
-export function waitingPage(service: Service): string {
+/** A page for someone who came before the service was up, or whose preview has ended: it asks again by itself, every second, without script. */
+export function waitingPage({ service, port }: Opens): string {
+  const what = service === "preview" ? `Nothing answers on port ${port} of the sandbox.` : `${NAMES[service]} is starting.`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="1"><title>Starting …</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <style>body{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0}</style></head>
-<body><p>${NAMES[service]} is starting. This page asks again every second.</p></body></html>
+<body><p>${what} This page asks again every second.</p></body></html>
 `;
 }

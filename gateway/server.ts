@@ -1,26 +1,27 @@
 /** The gateway: its listeners, its state, and what is done with each verdict. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Pool } from "undici";
-import { ROUTES, type Service } from "../protocol/grant.ts";
+import type { Dispatcher } from "undici";
+import type { GrantClaims } from "../protocol/grant.ts";
+import { connectionsTo, connectionsToPreviews, LOCALHOST } from "./connections.ts";
 import { exchange } from "./exchange.ts";
 import { fieldsOf } from "./fields.ts";
 import { type Gateway as GateView, type Head, hasBody, isNavigation, judge, type Verdict } from "./gate.ts";
 import { createLedger, importKeys } from "./grant.ts";
-import { requestFields } from "./headers.ts";
-import { type FromGateway, type GatewayConfig, type GatewayUpdate, originProblem } from "./ipc.ts";
+import { createGuests } from "./guests.ts";
+import { requestFields, type Upstream } from "./headers.ts";
+import type { FromGateway, GatewayConfig, GatewayUpdate } from "./ipc.ts";
 import { type Listener, listenOn } from "./listener.ts";
 import { bounded, type Log } from "./log.ts";
-import { connectionsTo, proxy } from "./proxy.ts";
+import { proxy } from "./proxy.ts";
 import { reply, replyRaw, waitingPage } from "./replies.ts";
-import { createSessions } from "./sessions.ts";
+import { createSessions, type Session } from "./sessions.ts";
+import { type Place, readSites } from "./sites.ts";
 import { openTunnel } from "./upgrade.ts";
 import { createUsage } from "./usage.ts";
 
-/** Without word from the Worker for this long, every session ends, in ms: a revocation could have been missed. */
-export const CONTROL_LOST_MS = 15 * 60_000;
-/** How often sessions are looked through for those whose time is over, in ms. */
-const SWEEP_MS = 1_000;
+/** How often sessions are looked through for those whose time is over, and it is looked whether it is time to ask about them, in ms. */
+const TICK_MS = 1_000;
 
 /** What the gateway is given: epoch ms, random bytes, where log lines and reports go. No log line holds a token, cookie or query. */
 export interface Surroundings {
@@ -33,7 +34,7 @@ export interface Surroundings {
 export interface RunningGateway {
   /** Starts listening. Rejects with Node's error where a port or socket can't be had. */
   listen(): Promise<{ port: number }>;
-  /** Takes a message of the supervisor. Throws, naming what is wrong, where a public origin can't be served. */
+  /** Takes a message of the supervisor. Throws, naming what is wrong, where an origin can't be served. */
   update(message: GatewayUpdate): void;
   /** Stops listening and cuts every connection. */
   close(): Promise<void>;
@@ -49,27 +50,27 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
   const sessions = createSessions(surroundings);
   const ledger = createLedger();
   const usage = createUsage(now, (service, at) => report({ t: "used", service, at }));
-  const pools: Record<Service, Pool> = {
-    vscode: connectionsTo(config.upstreams.vscode.port),
-    desktop: connectionsTo(config.upstreams.desktop.port),
-    terminal: connectionsTo(config.upstreams.terminal.port),
-    opencode: connectionsTo(config.upstreams.opencode.port),
+  const guests = createGuests({ now, sessions, ask: (id, asked) => report({ t: "guests", id, guests: asked }) });
+  const { upstreams } = config;
+  const pools = {
+    vscode: connectionsTo(upstreams.vscode.port),
+    desktop: connectionsTo(upstreams.desktop.port),
+    terminal: connectionsTo(upstreams.terminal.port),
+    opencode: connectionsTo(upstreams.opencode.port),
+    terminalWatch: upstreams.terminalWatch && connectionsTo(upstreams.terminalWatch.port),
+    preview: connectionsToPreviews(),
   };
+  // Whatever the supervisor forgot to name: nothing of errand's own is a preview.
+  const reserved = new Set([...config.reserved, ...Object.values(upstreams).flatMap((upstream) => upstream?.port ?? [])]);
   const gate: GateView = {
     session: config.session,
     workerOrigin: config.workerOrigin,
-    publicOrigin: config.publicOrigin === null ? null : servable(config.publicOrigin),
+    origins: config.sites && readSites(config.sites, config.local),
     probeHost: "",
     find: sessions.find,
+    mayPreview: (port) => !reserved.has(port),
   };
   let keys = importKeys(config.grantKeys);
-  let controlLostAt: number | undefined;
-
-  function servable(publicOrigin: string): URL {
-    const problem = originProblem(publicOrigin, config.local);
-    if (problem) throw new Error(problem);
-    return new URL(publicOrigin);
-  }
 
   const headOf = (req: IncomingMessage, upgrade: boolean): Head => ({
     method: req.method ?? "",
@@ -78,11 +79,29 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
     upgrade,
   });
 
+  /** Why a grant opens nothing at the place where it is handed in. */
+  function grantProblem(place: Place, { svc, port, mode }: GrantClaims): string | undefined {
+    if (!gate.origins?.serves(place, svc, port)) return "handed in at another service's origin";
+    if (port !== undefined && !gate.mayPreview(port)) return "no preview of that port";
+    if (svc === "terminal" && mode === "watch" && !upstreams.terminalWatch) return "no terminal to watch";
+    return undefined;
+  }
+
+  /** Where what a session opens is found. A watcher's terminal is another server than a driver's, which could take input. */
+  function upstreamOf({ opens, guest }: Session): Pick<Upstream, "port" | "authorization"> & { connections: Dispatcher } {
+    const { service, port } = opens;
+    if (service === "preview") return { port: port ?? 0, authorization: undefined, connections: pools.preview };
+    const name = service === "terminal" && guest.mode === "watch" ? "terminalWatch" : service;
+    const [upstream, connections] = [upstreams[name], pools[name]];
+    if (!upstream || !connections) throw new Error(`a session for ${name} without an upstream: its grant should have been refused`);
+    return { port: upstream.port, authorization: upstream.authorization, connections };
+  }
+
   /** What an upstream gets, from an admitted request. */
-  function outgoing(head: Head, verdict: Admitted) {
-    const { port, authorization } = config.upstreams[verdict.service];
-    const from = { prefix: ROUTES[verdict.service], path: verdict.path, port, publicOrigin: verdict.publicOrigin };
-    return { port, from, path: verdict.path + verdict.query, fields: requestFields(head.fields, verdict.publicOrigin, authorization) };
+  function outgoing(head: Head, { session, place, path, query }: Admitted) {
+    const { connections, ...upstream } = upstreamOf(session);
+    const from: Upstream = { ...upstream, service: session.opens.service, origin: place.origin, path, mode: session.guest.mode };
+    return { connections, from, path: path + query, fields: requestFields(head.fields, from) };
   }
 
   function onRequest(req: IncomingMessage, res: ServerResponse): void {
@@ -111,6 +130,7 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
           workerOrigin: config.workerOrigin,
           landing: config.landing,
           ...{ keys, ledger, sessions, now, log },
+          problem: (claims) => grantProblem(verdict.place, claims),
           opened: (service) => report({ t: "open", service }),
         });
         break;
@@ -120,19 +140,21 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
   }
 
   function forward(req: IncomingMessage, res: ServerResponse, head: Head, verdict: Admitted): void {
-    const { service, session } = verdict;
-    const release = session.hold(() => req.socket.destroy());
+    const { opens, hold } = verdict.session;
+    const { connections, from, path, fields } = outgoing(head, verdict);
+    const release = hold(() => req.socket.destroy());
     res.once("close", release);
-    usage(service);
     sendContinue(req, res);
     proxy(req, res, {
-      pool: pools[service],
+      ...{ connections, from, path, fields },
+      origin: `http://${opens.service === "preview" ? LOCALHOST.host : "127.0.0.1"}:${from.port}`,
       hasBody: hasBody(head.fields),
-      ...outgoing(head, verdict),
+      // Not before: the page of somebody who waits for what is not there any more asks for ever.
+      answered: () => usage(opens.service),
       failed(why, code) {
-        log({ event: "upstream failed", service, code });
+        log({ event: "upstream failed", service: opens.service, code });
         const starting = why === "down" && isNavigation(head);
-        reply(res, starting ? { status: 503, html: waitingPage(service) } : { status: 502, close: hasBody(head.fields) });
+        reply(res, starting ? { status: 503, html: waitingPage(opens) } : { status: 502, close: hasBody(head.fields) });
       },
     });
   }
@@ -145,18 +167,20 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
       replyRaw(client, verdict.do === "refuse" ? verdict.status : 400);
       return;
     }
-    const { service, session } = verdict;
+    const { service } = verdict.session.opens;
     let cut = () => {
       client.destroy();
     };
-    const release = session.holdTunnel(() => cut());
+    const release = verdict.session.holdTunnel(() => cut());
     if (!release) {
       replyRaw(client, 429);
       return;
     }
     usage(service);
+    const { from, path, fields } = outgoing(head, verdict);
     cut = openTunnel(client, early, {
-      ...outgoing(head, verdict),
+      ...{ path, fields },
+      to: { ...(service === "preview" ? LOCALHOST : { host: "127.0.0.1" }), port: from.port },
       used: () => usage(service),
       done(code) {
         release();
@@ -165,51 +189,54 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
     });
   }
 
-  function endSessions(why: string, sub?: string): void {
-    log({ event: "sessions ended", why, count: sessions.end(sub), ...(sub !== undefined && { sub }) });
-  }
-
   function update(message: GatewayUpdate): void {
     switch (message.t) {
-      case "origin":
-        gate.publicOrigin = servable(message.publicOrigin);
+      case "sites":
+        gate.origins = readSites(message.sites, config.local);
         return;
       case "keys":
         keys = importKeys(message.grantKeys);
         return;
       case "revoke":
         ledger.revoke(message.sub, message.at ?? Math.floor(now() / 1000));
-        endSessions("revoked", message.sub);
+        ended(
+          "revoked",
+          sessions.end(({ sub }) => message.sub === undefined || message.sub === sub),
+        );
         return;
-      case "control":
-        controlLostAt = message.connected ? undefined : (controlLostAt ?? now());
+      case "guests":
+        ended("no right any more", guests.answer(message.id, message.gone));
     }
   }
 
-  function sweep(): void {
-    sessions.sweep();
-    if (controlLostAt === undefined || now() - controlLostAt < CONTROL_LOST_MS) return;
-    if (sessions.count() > 0) endSessions("control channel lost");
+  function ended(why: string, count: number): void {
+    if (count > 0) log({ event: "sessions ended", why, count });
+  }
+
+  function tick(): void {
+    ended("no word of the Worker", sessions.sweep());
+    guests.tick();
   }
 
   const handlers = { onRequest, onUpgrade };
   const listeners: Listener[] = [];
-  const sweeper = setInterval(sweep, SWEEP_MS);
-  sweeper.unref();
+  const ticker = setInterval(tick, TICK_MS);
+  ticker.unref();
 
   async function listen(): Promise<{ port: number }> {
     const { port, host, socket } = config.listen;
     const tcp = await listenOn({ port, host }, handlers);
     listeners.push(tcp);
     gate.probeHost = `${host}:${tcp.port}`;
+    reserved.add(tcp.port);
     if (socket !== null) listeners.push(await listenOn({ path: socket }, handlers));
     return { port: tcp.port };
   }
 
   async function close(): Promise<void> {
-    clearInterval(sweeper);
-    sessions.end();
-    await Promise.all([...listeners.map((listener) => listener.close()), ...Object.values(pools).map((pool) => pool.destroy())]);
+    clearInterval(ticker);
+    sessions.end(() => true);
+    await Promise.all([...listeners.map((listener) => listener.close()), ...Object.values(pools).map((pool) => pool?.destroy())]);
   }
 
   return { listen, update, close };

@@ -1,17 +1,29 @@
 /** The gateway's sessions: an opaque cookie value for one person and one service, and everything open under it. */
 import { createHash } from "node:crypto";
-import type { Service } from "../protocol/grant.ts";
+import type { Guest, Service } from "../protocol/grant.ts";
 
-/** A session ends this long after its exchange, whatever happens in it, in ms. */
+/** A session ends this long after its exchange at the latest, whatever happens in it, in ms. */
 export const SESSION_MS = 8 * 3_600_000;
+/** Without word of the Worker that its person still may, a session ends after this time, in ms: a right taken back could have been missed. */
+export const UNCONFIRMED_MS = 15 * 60_000;
 /** WebSockets that one session may have open at a time. */
 export const TUNNELS = 64;
 
+/** What a session opens. `port` is for a preview, and for nothing else. */
+export interface Opens {
+  service: Service;
+  port: number | undefined;
+}
+
 export interface Session {
-  readonly sub: string;
-  readonly service: Service;
+  readonly guest: Guest;
+  readonly opens: Opens;
+  /** Counts up with each session: of two the newer has the higher. */
+  readonly number: number;
   /** Epoch ms. */
   readonly expiresAt: number;
+  /** When the Worker last said that this person may, epoch ms. The grant was the first word. */
+  readonly confirmedAt: number;
   /** Registers something open under the session; `close` is called when the session ends. Returns what takes it off again. */
   hold(close: () => void): () => void;
   /** The same for a WebSocket, or undefined where the session has `TUNNELS` of them. */
@@ -19,19 +31,22 @@ export interface Session {
 }
 
 export interface Sessions {
-  /** Opens a session and returns the cookie's value, 32 random bytes in base64url. */
-  open(sub: string, service: Service): string;
-  /** The live session of a cookie value, if it is one of this service. */
-  find(service: Service, value: string): Session | undefined;
-  /** Ends the sessions of a person, or all, and what is open under them. Returns how many there were. */
-  end(sub?: string): number;
-  /** Ends the sessions whose time is over. */
-  sweep(): void;
-  /** How many there are. */
-  count(): number;
+  /** Opens a session that ends at `until` (epoch ms) at the latest, and returns the cookie's value, 32 random bytes in base64url. */
+  open(guest: Guest, opens: Opens, until?: number): string;
+  /** The live session of a cookie value, if it is one of this service and port. */
+  find(opens: Opens, value: string): Session | undefined;
+  /** All that are there. */
+  all(): Session[];
+  /** Ends the sessions of those people, with what is open under them. Returns how many there were. */
+  end(whose: (guest: Guest) => boolean): number;
+  /** Takes down that these people still may, as of a moment (epoch ms). */
+  confirm(whose: (guest: Guest) => boolean, at: number): void;
+  /** Ends the sessions whose time is over, and those that nobody has confirmed for `UNCONFIRMED_MS`. Returns how many of the latter there were. */
+  sweep(): number;
 }
 
 interface Entry extends Session {
+  confirmedAt: number;
   open: Set<() => void>;
 }
 
@@ -39,6 +54,7 @@ interface Entry extends Session {
 export function createSessions(deps: { now(): number; random(size: number): Uint8Array }): Sessions {
   // Only hashes are kept: the time of a Map look-up then tells nothing about a value, and a memory dump holds no cookie.
   const entries = new Map<string, Entry>();
+  let numbers = 0;
 
   function endWhere(gone: (entry: Entry) => boolean): number {
     let ended = 0;
@@ -51,27 +67,35 @@ export function createSessions(deps: { now(): number; random(size: number): Uint
     }
     return ended;
   }
+  const over = (entry: Entry) => deps.now() >= entry.expiresAt;
+  const unconfirmed = (entry: Entry) => deps.now() - entry.confirmedAt >= UNCONFIRMED_MS;
 
   return {
-    open(sub, service) {
+    open(guest, opens, until = Number.POSITIVE_INFINITY) {
       const value = Buffer.from(deps.random(32)).toString("base64url");
-      entries.set(hash(value), newEntry(sub, service, deps.now() + SESSION_MS));
+      const at = deps.now();
+      const expiresAt = Math.min(at + SESSION_MS, until);
+      entries.set(hash(value), { ...holder(), guest, opens, number: ++numbers, expiresAt, confirmedAt: at });
       return value;
     },
-    find(service, value) {
+    find({ service, port }, value) {
       const entry = entries.get(hash(value));
-      return entry && entry.service === service && deps.now() < entry.expiresAt ? entry : undefined;
+      if (!entry || entry.opens.service !== service || entry.opens.port !== port) return undefined;
+      return over(entry) || unconfirmed(entry) ? undefined : entry;
     },
-    end: (sub) => endWhere((entry) => sub === undefined || entry.sub === sub),
+    all: () => [...entries.values()],
+    end: (whose) => endWhere((entry) => whose(entry.guest)),
+    confirm(whose, at) {
+      for (const entry of entries.values()) if (whose(entry.guest)) entry.confirmedAt = Math.max(entry.confirmedAt, at);
+    },
     sweep() {
-      const now = deps.now();
-      endWhere((entry) => now >= entry.expiresAt);
+      endWhere(over);
+      return endWhere(unconfirmed);
     },
-    count: () => entries.size,
   };
 }
 
-function newEntry(sub: string, service: Service, expiresAt: number): Entry {
+function holder(): Pick<Entry, "open" | "hold" | "holdTunnel"> {
   const open = new Set<() => void>();
   let tunnels = 0;
   const hold = (close: () => void) => {
@@ -79,9 +103,6 @@ function newEntry(sub: string, service: Service, expiresAt: number): Entry {
     return () => void open.delete(close);
   };
   return {
-    sub,
-    service,
-    expiresAt,
     open,
     hold,
     holdTunnel(close) {

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { GRANT_PATH } from "../protocol/grant.ts";
-import { checkTarget, routeOf, TARGET_BYTES } from "./target.ts";
+import { checkPreviewTarget, checkTarget, routeOf, TARGET_BYTES } from "./target.ts";
 
 test.each([
   ["/", "/", ""],
@@ -53,25 +52,90 @@ test.each([
 });
 
 test.each([
+  "/@fs/work/a.ts",
+  "/@id/%2e%2e/x",
+  "/%2Fencoded%2fslash",
+  "/a/../b",
+  "/./..",
+  "/..;/x",
+  "/100%25",
+  "/%",
+  "/%zz",
+  "/a%5cb",
+  "/a//b",
+  "/x?y=%00",
+])("%s passes to a preview as it is", (raw) => {
+  const [path, query] = raw.split("?");
+  expect(checkPreviewTarget(raw)).toEqual({ ok: true, path, query: query === undefined ? "" : `?${query}` });
+});
+
+test.each([
+  ["", 400],
+  ["*", 400],
+  ["x/", 400],
+  ["//evil.example/", 400],
+  ["http://3000-gate.example/", 400],
+  ["/a b", 400],
+  ["/a\tb", 400],
+  ["/a\u007f", 400],
+  ["/\u00e9", 400],
+  ["/\\evil.example", 400],
+  ["/a#b", 400],
+  ["/%00", 400],
+  ["/a%0d%0aX:y", 400],
+  [`/${"a".repeat(TARGET_BYTES)}`, 414],
+])("%j is refused for a preview too", (raw, status) => {
+  expect(checkPreviewTarget(raw)).toEqual({ ok: false, status });
+});
+
+test.each([
   ["/_errand/health", { to: "health" }],
   ["/_errand/auth", { to: "exchange" }],
   ["/vscode", { to: "slash", service: "vscode" }],
   ["/vscode/", { to: "service", service: "vscode", path: "/" }],
   ["/desktop/websockify", { to: "service", service: "desktop", path: "/websockify" }],
   ["/terminal/vscode/", { to: "service", service: "terminal", path: "/vscode/" }],
-  ["/opencode/session", { to: "service", service: "opencode", path: "/session" }],
-  ["/opencode/session/ses_1/message", { to: "service", service: "opencode", path: "/session/ses_1/message" }],
-  ["/opencode/global/health", { to: "service", service: "opencode", path: "/global/health" }],
   ["/opencode/", { to: "nowhere" }],
-  ["/opencode/index.html", { to: "nowhere" }],
-  ["/opencode/sessions", { to: "nowhere" }],
-  ["/opencode/auth/openai", { to: "nowhere" }],
-  ["/opencode/constructor", { to: "nowhere" }],
+  ["/opencode/session", { to: "nowhere" }],
   ["/vscode//x", { to: "nowhere" }],
   ["/vscodex/", { to: "nowhere" }],
   ["/Vscode/", { to: "nowhere" }],
   ["/", { to: "nowhere" }],
   ["/_errand/auth/", { to: "nowhere" }],
-])("%s leads to %j", (path, route) => {
-  expect(routeOf(path, GRANT_PATH)).toEqual(route);
+])("at the first origin %s leads to %j", (path, route) => {
+  expect(routeOf("ide", path)).toEqual(route);
 });
+
+test.each(["preview", "opencode"] as const)("%s has its whole origin but what is ours", (site) => {
+  for (const path of ["/", "/vscode/", "/vscode", "/desktop/", "/assets/x.js", "/session/ses_1", "/_errandx", "/x/_errand/auth"])
+    expect(routeOf(site, path)).toEqual({ to: "service", service: site, path });
+  for (const path of ["/_errand", "/_errand/", "/_errand/auth/", "/_errand/x"]) expect(routeOf(site, path)).toEqual({ to: "nowhere" });
+  expect(routeOf(site, "/_errand/auth")).toEqual({ to: "exchange" });
+  expect(routeOf(site, "/_errand/health")).toEqual({ to: "health" });
+});
+
+test.each([
+  "/auth",
+  "/auth/openai",
+  "/AUTH/openai",
+  "/%61uth/openai",
+  "/%41%55th/openai",
+  "/auth;x/openai",
+  "/provider/openai/oauth/authorize",
+  "/provider/openai//oauth/callback",
+  "/api/credential/x",
+  "/API/Credential/x",
+  "/api/integration/openai/connect/key",
+  "/api/integration/attempt/x/complete",
+  "/auth/%ff",
+  "/%c3%28/x",
+])("OpenCode's %s is nowhere", (path) => {
+  expect(routeOf("opencode", path)).toEqual({ to: "nowhere" });
+});
+
+test.each(["/authors", "/provider", "/provider/auth", "/api/integration", "/config/providers", "/session/auth", "/mcp/x/auth"])(
+  "OpenCode's %s is reached",
+  (path) => {
+    expect(routeOf("opencode", path)).toEqual({ to: "service", service: "opencode", path });
+  },
+);

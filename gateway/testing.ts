@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT } from "jose";
-import { GRANT_PATH, GRANT_TYP, Service } from "../protocol/grant.ts";
+import { GRANT_PATH, GRANT_TYP, type GrantClaims, Service } from "../protocol/grant.ts";
+import { originOf } from "../protocol/sites.ts";
 import { cookieName } from "./cookies.ts";
 import { type FromGateway, GatewayConfig } from "./ipc.ts";
 import { createGateway, type RunningGateway } from "./server.ts";
@@ -12,6 +13,8 @@ import { createGateway, type RunningGateway } from "./server.ts";
 export const SESSION = "abcdefghijklmnopqrstuvwxyz";
 export const WORKER = "https://worker.example";
 export const PUBLIC = "https://gate.example";
+/** The origins of the gateway: `PUBLIC`, that of OpenCode, one for each port of previews. */
+export const SITES = { ide: PUBLIC, opencode: "https://opencode-gate.example", preview: "https://{port}-gate.example" };
 
 /** An upstream: by default it answers 200 with its name to a request and joins a WebSocket that echoes raw bytes. */
 export interface Upstream {
@@ -125,10 +128,14 @@ export function bytesOf({ method = "GET", target = "/", host = "gate.example", h
 
 export const NAVIGATE = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"];
 
+const NAMES = [...Service.options, "terminalWatch"] as const;
+type Name = (typeof NAMES)[number];
+
 export interface World {
   gateway: RunningGateway;
   port: number;
-  upstreams: Record<Service, Upstream>;
+  /** `preview` is what the agent serves, `terminalWatch` the terminal of watchers. */
+  upstreams: Record<Name, Upstream>;
   reports: FromGateway[];
   logs: string[];
   clock: { ms: number };
@@ -139,15 +146,18 @@ export interface World {
   mint(claims?: Record<string, unknown>, header?: Partial<JWTHeaderParameters>, key?: CryptoKey | Uint8Array): Promise<string>;
   ask(request: Ask): Promise<Answer>;
   redeem(token: string, more?: Ask): Promise<Answer>;
-  /** A `Cookie:` line of a fresh session. */
-  signIn(service: Service, sub?: string): Promise<string>;
+  /** The `Host` of a service's origin; of `preview` that of a port, by default of the preview upstream's. */
+  hostOf(service: Service, port?: number): string;
+  /** A `Cookie:` line of a fresh session, by default of alice, who drives. */
+  signIn(service: Service, claims?: Partial<GrantClaims>): Promise<string>;
   close(): Promise<void>;
 }
 
 export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promise<World> {
-  const upstreams = Object.fromEntries(
-    await Promise.all(Service.options.map(async (service) => [service, await startUpstream(service)] as const)),
-  ) as Record<Service, Upstream>;
+  const upstreams = Object.fromEntries(await Promise.all(NAMES.map(async (name) => [name, await startUpstream(name)] as const))) as Record<
+    Name,
+    Upstream
+  >;
   const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
   const jwk = await exportJWK(publicKey);
   const publicJwk = { kid: "k1", kty: "EC", crv: "P-256", x: jwk.x ?? "", y: jwk.y ?? "" };
@@ -158,12 +168,13 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
     session: SESSION,
     workerOrigin: WORKER,
     grantKeys: [publicJwk],
-    publicOrigin: PUBLIC,
+    sites: SITES,
+    reserved: [],
     listen: { port: 0, host: "127.0.0.1", socket: null },
     upstreams: Object.fromEntries(
-      Service.options.map((service) => [
-        service,
-        { port: upstreams[service].port, ...(service === "opencode" && { authorization: "Basic aW5uZXI6c2VjcmV0" }) },
+      NAMES.filter((name) => name !== "preview").map((name) => [
+        name,
+        { port: upstreams[name].port, ...(name === "opencode" && { authorization: "Basic aW5uZXI6c2VjcmV0" }) },
       ]),
     ),
     local: false,
@@ -184,6 +195,7 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
       aud: SESSION,
       sub: "alice",
       svc: "vscode",
+      mode: "drive",
       jti: randomBytes(16).toString("hex"),
       iat,
       exp: iat + 60,
@@ -202,6 +214,9 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
       body: `token=${encodeURIComponent(token)}`,
       ...more,
     });
+  const portOf = (service: Service) => (service === "preview" ? upstreams.preview.port : undefined);
+  const hostOf: World["hostOf"] = (service, at = portOf(service)) =>
+    new URL(originOf(config.sites ?? SITES, service, at) ?? `https://no-${service}.example`).host;
   return {
     gateway,
     port,
@@ -214,10 +229,12 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
     mint,
     ask,
     redeem,
-    async signIn(service, sub = "alice") {
-      const answer = await redeem(await mint({ svc: service, sub }));
+    hostOf,
+    async signIn(service, claims = {}) {
+      const at = claims.port ?? portOf(service);
+      const answer = await redeem(await mint({ svc: service, port: at, ...claims }), { host: hostOf(service, at) });
       const value = answer.header("set-cookie")?.split(";", 1)[0];
-      if (!value?.startsWith(cookieName(service, SESSION))) throw new Error(`no session: ${answer.raw}`);
+      if (!value?.startsWith(cookieName({ service, port: at }, SESSION))) throw new Error(`no session: ${answer.raw}`);
       return `Cookie: ${value}`;
     },
     async close() {

@@ -14,7 +14,8 @@ const FAREWELL_MS = 2_000;
 const HANDSHAKE_FIELDS = ["sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions"];
 
 export interface Tunnel {
-  port: number;
+  /** How to connect to the upstream. */
+  to: { host: string; port: number };
   /** Path and query for the upstream. */
   path: string;
   /** The rebuilt list for the upstream, without `Connection` and `Upgrade`. */
@@ -52,8 +53,7 @@ export function openTunnel(client: Duplex, head: Buffer, tunnel: Tunnel): () => 
   };
 
   const handshake = request({
-    host: "127.0.0.1",
-    port: tunnel.port,
+    ...tunnel.to,
     method: "GET",
     path: tunnel.path,
     headers: flat([...tunnel.fields, ["connection", "Upgrade"], ["upgrade", "websocket"]]),
