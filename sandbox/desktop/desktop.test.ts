@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { CLOSED_BY_DESKTOP, NO_DESKTOP } from "./bridge.ts";
+import { CLOSED_BY_DESKTOP, NO_DESKTOP, NOT_FOR_WATCHERS } from "./bridge.ts";
 import { isOwnOrigin } from "./origin.ts";
 import { retryDelay } from "./page/backoff.js";
 import { type DesktopServer, serveDesktop } from "./server.ts";
@@ -52,7 +52,8 @@ describe("the server", () => {
     await new Promise<void>((done) => desktop.listen(join(folder, "rfb.sock"), done));
     return { [Symbol.dispose]: () => void desktop.close() };
   }
-  const open = (headers: Record<string, string> = {}) => new WebSocket(`ws://127.0.0.1:${server.port}/websockify`, { headers });
+  const DRIVE = { "x-errand-mode": "drive" };
+  const open = (headers: Record<string, string> = DRIVE) => new WebSocket(`ws://127.0.0.1:${server.port}/websockify`, { headers });
   const closing = (socket: WebSocket) => new Promise<number>((done) => socket.once("close", done));
 
   test.each([
@@ -92,6 +93,43 @@ describe("the server", () => {
     });
     expect(await closing(socket)).toBe(CLOSED_BY_DESKTOP);
     expect(got.join("")).toBe("RFB 003.008\nHELLO");
+  });
+
+  test.each<[Record<string, string>, string]>([
+    [DRIVE, "drive"],
+    [{ "x-errand-mode": "watch" }, "watch"],
+    [{ "x-errand-mode": "Drive" }, "watch"],
+    [{ "x-errand-mode": "drive, drive" }, "watch"],
+    [{ "x-errand-mode": "" }, "watch"],
+    [{}, "watch"],
+  ])("with %j one may %s", async (headers, mode) => {
+    const response = await fetch(`http://127.0.0.1:${server.port}/mode`, { headers });
+    expect((await response.text()).trim()).toBe(mode);
+  });
+
+  test.each<[Record<string, string>, boolean]>([
+    [DRIVE, true],
+    [{ "x-errand-mode": "watch" }, false],
+    [{}, false],
+  ])("input of somebody with %j comes through: %s", async (headers, isDriver) => {
+    const received: Buffer[] = [];
+    using _desktop = await listen((socket) => socket.on("data", (chunk) => received.push(chunk)));
+    const socket = open(headers);
+    await new Promise((done) => socket.once("open", done));
+    const start = Buffer.from("RFB 003.008\n\x01\x01", "latin1");
+    const key = Buffer.from([4, 1, 0, 0, 0, 0, 0, 97]);
+    const update = Buffer.from([3, 1, 0, 0, 0, 0, 4, 0, 3, 0]);
+    for (const part of [start, key.subarray(0, 3), key.subarray(3), update]) socket.send(part);
+    const expected = Buffer.concat([start, ...(isDriver ? [key] : []), update]);
+    await expect.poll(() => Buffer.concat(received)).toEqual(expected);
+    socket.terminate();
+  });
+
+  test("ends a watcher's connection at what it does not know", async () => {
+    using _desktop = await listen((socket) => socket.resume());
+    const socket = open({});
+    socket.once("open", () => socket.send(Buffer.from("RFB 003.008\n\x01\x01\xfa", "latin1")));
+    expect(await closing(socket)).toBe(NOT_FOR_WATCHERS);
   });
 
   test("says when there is no desktop, and ends the desktop's side with the browser's", async () => {

@@ -3,7 +3,10 @@
  *
  *   GET /             the page (also page.js, page.css)
  *   GET /healthz      200 when the X server answers, else 503
- *   WS  /websockify   RFB
+ *   GET /mode         `drive` or `watch`: what the person may do
+ *   WS  /websockify   RFB; without input for who looks on
+ *
+ * Who may use it and not only look on is the gateway's word, in the header `x-errand-mode`; without that header nobody is.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -11,6 +14,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
 import { WebSocketServer } from "ws";
+import type { Mode } from "../../protocol/grant.ts";
 import { answers, bridge } from "./bridge.ts";
 import { isOwnOrigin } from "./origin.ts";
 
@@ -55,6 +59,7 @@ export async function serveDesktop(options: { port: number; rfbSocket: string; p
   const server = createServer((request, response) => {
     const path = pathOf(request);
     if (path === "/healthz") return void health(response, options.rfbSocket);
+    if (path === "/mode") return answer(response, 200, modeOf(request));
     const file = files.get(path);
     if (file === undefined) return answer(response, 404, "There is no such page on the desktop's server.");
     if (request.method !== "GET" && request.method !== "HEAD") return answer(response, 405, "Only GET is served here.");
@@ -76,7 +81,7 @@ export async function serveDesktop(options: { port: number; rfbSocket: string; p
     if (pathOf(request) !== "/websockify") return refuse(socket, "404 Not Found");
     if (!isOwnOrigin(request.headers)) return refuse(socket, "403 Forbidden");
     socket.setNoDelay(true);
-    sockets.handleUpgrade(request, socket, head, (browser) => bridge(browser, options.rfbSocket));
+    sockets.handleUpgrade(request, socket, head, (browser) => bridge(browser, options.rfbSocket, modeOf(request)));
   });
 
   await new Promise<void>((listening, failed) => {
@@ -96,6 +101,11 @@ export async function serveDesktop(options: { port: number; rfbSocket: string; p
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? "/").split("?", 1)[0] ?? "/";
+}
+
+/** What the gateway says about who asks; everything but a plain yes means looking on. */
+function modeOf(request: IncomingMessage): Mode {
+  return request.headers["x-errand-mode"] === "drive" ? "drive" : "watch";
 }
 
 async function health(response: ServerResponse, rfbSocket: string): Promise<void> {
