@@ -22,6 +22,7 @@ export function beginning(db: D1Database, session: { hash: string; userId: strin
   return [d1.insert(authSessions).values(row), d1.delete(authSessions).where(lt(authSessions.expiresAt, now - SESSION_MS))] as const;
 }
 
+const named = (userId: string, id: string) => and(eq(authSessions.userId, userId), eq(sql`substr(${authSessions.hash}, 1, ${ID})`, id));
 const live = (now: number) => and(gt(authSessions.expiresAt, now), isNull(authSessions.revokedAt));
 
 /** The session of a hash and its user; null where there is none, it ended, or the user is disabled. Rejects where D1 cannot be read. */
@@ -43,6 +44,16 @@ export async function findAuthSession(
   return found;
 }
 
+/** The user of a session that still lasts, by its name as `authSessionId` makes it; null where there is none, or the user is disabled. */
+export async function userSignedIn(db: D1Database, userId: string, id: string, now: number): Promise<UserRow | null> {
+  const [found] = await drizzle(db)
+    .select({ user: users })
+    .from(authSessions)
+    .innerJoin(users, eq(users.id, authSessions.userId))
+    .where(and(named(userId, id), live(now), isNull(users.disabledAt)));
+  return found?.user ?? null;
+}
+
 /** A user's sessions that still last, the newest first. */
 export async function listAuthSessions(db: D1Database, userId: string, now: number): Promise<AuthSessionRow[]> {
   return drizzle(db)
@@ -55,7 +66,7 @@ export async function listAuthSessions(db: D1Database, userId: string, now: numb
 
 /** Ends one session of a user, named as `authSessionId` does. Whether there was one to end. */
 export async function revokeAuthSession(db: D1Database, userId: string, id: string, now: number): Promise<boolean> {
-  const one = and(eq(authSessions.userId, userId), eq(sql`substr(${authSessions.hash}, 1, ${ID})`, id), live(now));
+  const one = and(named(userId, id), live(now));
   return (await drizzle(db).update(authSessions).set({ revokedAt: now }).where(one).returning({ hash: authSessions.hash })).length > 0;
 }
 

@@ -2,12 +2,11 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { sessionIdOf } from "../../protocol/thread.ts";
 import type { Agent } from "../routes/app.ts";
 import { CHECK_AGAIN_MS, MAY_NOT, NOT_KNOWN } from "../session/viewers.ts";
 import { Browser } from "../testing/browser.ts";
 import { fresh } from "../testing/deliveries.ts";
-import { askAs, gitHubWith, type Someone, someone } from "../testing/people.ts";
+import { askAs, gitHubWith, type Someone, sessionIn, someone } from "../testing/people.ts";
 import { ask, connectRunner, ORIGIN, type World, world } from "../testing/world.ts";
 
 let outside: World;
@@ -36,22 +35,7 @@ async function withPermission(permission: string, change: Parameters<typeof some
 }
 
 /** A session in a thread of the repository. */
-async function session(thread = `github:${fresh()}:7`, who = "github:1"): Promise<string> {
-  const id = await sessionIdOf(thread, env.SESSION_KEY);
-  const accepted = await agent(id).accept({
-    kind: "prompt",
-    deliveryId: `${thread}:1`,
-    contentKey: `${thread}:1`,
-    thread,
-    who: { id: who, name: "beginner" },
-    at: Date.now(),
-    text: "fix it",
-    options: { repository },
-    joins: false,
-  });
-  expect(accepted.status).toBe("accepted");
-  return id;
-}
+const session = (thread?: string, who?: string): Promise<string> => sessionIn(repository, thread, who);
 
 const post = (person: Someone, path: string, body: unknown): Promise<Response> =>
   askAs(person, path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });

@@ -2,18 +2,20 @@
 import { gitHubApp } from "../../bots/github/client.ts";
 import { personOf } from "../../bots/github/delivery.ts";
 import { repositoryOf } from "../../bots/github/forge.ts";
+import type { Guest } from "../../protocol/grant.ts";
 import type { Person } from "../../protocol/request.ts";
 import { parseThreadKey } from "../../protocol/thread.ts";
-import type { IdentityRow, UserRow } from "../db/schema.ts";
+import type { IdentityRow } from "../db/schema.ts";
 import type { Whose } from "../session/contract.ts";
 import { cloneUrl } from "../session/repository.ts";
 import type { Viewer } from "../session/viewers.ts";
 import { githubOf, type Settings } from "../settings.ts";
-import { findAuthSession } from "./auth-sessions.ts";
+import { findApiKey, KEY_ROLE } from "./api-keys.ts";
+import { findAuthSession, userSignedIn } from "./auth-sessions.ts";
 import type { Identity } from "./identity.ts";
 import { type Known, type PermissionCache, type PermissionPorts, permissionIn } from "./permission.ts";
 import { signInOf } from "./providers.ts";
-import { type Facts, mayThey } from "./rights.ts";
+import { type Facts, mayThey, type Right } from "./rights.ts";
 import { random } from "./token.ts";
 import { accountsOf } from "./users.ts";
 
@@ -28,7 +30,7 @@ export type FactPorts = {
 };
 
 /** Somebody who asks: `userId` null is the machine's owner. */
-type Asking = Pick<Identity, "userId" | "role">;
+type Asking = Pick<Identity, "userId" | "role" | "scope">;
 
 /** The repository as the forge names it; null where it is none of its repositories, or there is no forge to ask. Pure. */
 export function onForge(repository: string | null, settings: Settings): string | null {
@@ -89,8 +91,8 @@ export class Asker {
 
   /** The facts about the person and a session; the forge is asked if it has the session's repository. */
   async facts(whose: Whose | null, asAdmin = false): Promise<Facts> {
-    const { userId, role } = this.#asking;
-    const who = { owner: userId === null, role, people: this.people, onForge: this.#gitHub !== undefined, asAdmin };
+    const { userId, role, scope } = this.#asking;
+    const who = { owner: userId === null, role, people: this.people, onForge: this.#gitHub !== undefined, asAdmin, scope };
     if (userId === null || !whose) return { who, session: null };
     const name = onForge(whose.repository, this.#ports.settings);
     const { began, members, closed } = whose;
@@ -108,18 +110,43 @@ export class Asker {
   }
 }
 
-/** Older answers of the forge, in ms, do not count for somebody who looks on: what is not asked now would be an answer of the last time. */
+/** Older answers of the forge, in ms, do not count for who has something open: what is not asked now would be an answer of the last time. */
 const FRESH_MS = 5_000;
 
 /** Whether a viewer may still see a session; null: the forge did not say. Rejects where D1 cannot be read. */
 export function stillMaySee(env: Pick<Env, "DB">, settings: Settings, whose: () => Whose): (viewer: Viewer) => Promise<boolean | null> {
   return async ({ sessionHash, adminUntil }) => {
     const now = Date.now();
-    const found: { user: UserRow } | null = await findAuthSession(env.DB, sessionHash, now);
-    if (!found) return false;
-    const { id: userId, role } = found.user;
-    const asker = await Asker.of({ settings, db: env.DB, maxAge: FRESH_MS }, { userId, role });
-    const decision = mayThey("see", await asker.facts(whose(), adminUntil !== null && adminUntil > now));
-    return decision.ok || (decision.code === "not_known" ? null : false);
+    const asking = await askingBy(env.DB, sessionHash, now);
+    if (!asking) return false;
+    return still({ settings, db: env.DB }, asking, "see", whose(), adminUntil !== null && adminUntil > now);
   };
+}
+
+/**
+ * Whether somebody may still have open what they opened in a session's sandbox; null: the forge did not say. An admin's time is kept by the
+ * gateway; here they must only still be one. Rejects where D1 cannot be read.
+ */
+export function mayStay(env: Pick<Env, "DB">, settings: Settings, whose: () => Whose): (guest: Guest) => Promise<boolean | null> {
+  return async ({ sub, sid, mode, admin }) => {
+    // The machine's owner signs in nowhere.
+    if (sub === "owner") return sid === undefined && settings.LOCAL_OWNER !== null;
+    const [, userId] = /^user:(\w+)$/.exec(sub) ?? [];
+    const user = userId === undefined || sid === undefined ? null : await userSignedIn(env.DB, userId, sid, Date.now());
+    return user !== null && still({ settings, db: env.DB }, { userId: user.id, role: user.role, scope: null }, mode, whose(), admin);
+  };
+}
+
+/** Who asks by a session or a key of that hash; null where it is over. */
+async function askingBy(db: D1Database, hash: string, now: number): Promise<Asking | null> {
+  const session = await findAuthSession(db, hash, now);
+  if (session) return { userId: session.user.id, role: session.user.role, scope: null };
+  const found = await findApiKey(db, hash, now);
+  return found && { userId: found.user.id, role: KEY_ROLE, scope: found.key.scope };
+}
+
+async function still(ports: FactPorts, asking: Asking, right: Right, whose: Whose, asAdmin: boolean): Promise<boolean | null> {
+  const asker = await Asker.of({ ...ports, maxAge: FRESH_MS }, asking);
+  const decision = mayThey(right, await asker.facts(whose, asAdmin));
+  return decision.ok || (decision.code === "not_known" ? null : false);
 }

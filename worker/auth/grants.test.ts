@@ -1,4 +1,4 @@
-import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from "jose";
+import { createLocalJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify } from "jose";
 import { describe, expect, test } from "vitest";
 import { GRANT_TYP, GrantClaims } from "../../protocol/grant.ts";
 import { mintGrant, parseGrantKey, publicGrantKey } from "./grants.ts";
@@ -14,8 +14,7 @@ test("a grant is verified by the public key and says what it opens", async () =>
     issuer: "http://127.0.0.1:8787",
     session: "s",
     person: { id: "owner" },
-    service: "vscode",
-    now,
+    ...{ service: "vscode", mode: "drive", port: null, sid: null, until: null, now },
     nonce: new Uint8Array(16).fill(7),
   });
   const { payload, protectedHeader } = await jwtVerify(token, createLocalJWKSet({ keys: [publicGrantKey(key)] }), {
@@ -31,10 +30,24 @@ test("a grant is verified by the public key and says what it opens", async () =>
     aud: "s",
     sub: "owner",
     svc: "vscode",
+    mode: "drive",
     jti: "07".repeat(16),
     iat: now / 1000,
     exp: now / 1000 + 60,
   });
+});
+
+test.each([
+  ["watching", { service: "terminal", mode: "watch" }, { svc: "terminal", mode: "watch" }],
+  ["a preview", { service: "preview", port: 3000 }, { svc: "preview", mode: "drive", port: 3000 }],
+  ["of a sign-in", { sid: "0123456789abcdef" }, { sid: "0123456789abcdef" }],
+  ["an admin's, in seconds", { until: now + 900_500 }, { until: now / 1000 + 900 }],
+] as const)("a grant says what it is: %s", async (_name, change, said) => {
+  const { key } = parseGrantKey(JSON.stringify(jwk));
+  if (!key) throw new Error("not a key");
+  const given = { service: "vscode", mode: "drive", port: null, sid: null, until: null, now } as const;
+  const rest = { issuer: "http://127.0.0.1:8787", session: "s", person: { id: "user:a" }, nonce: new Uint8Array(16) };
+  expect(GrantClaims.parse(decodeJwt(await mintGrant(key, { ...rest, ...given, ...change })))).toMatchObject(said);
 });
 
 test("the public half holds no secret", () => {

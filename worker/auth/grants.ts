@@ -1,7 +1,7 @@
 /** Grants: minted here with the Worker's private key, checked in the sandbox's gateway with the public one. */
 import { importJWK, type JWK, SignJWT } from "jose";
 import * as z from "zod";
-import { GRANT_ALG, GRANT_SECONDS, GRANT_TYP, type Service } from "../../protocol/grant.ts";
+import { GRANT_ALG, GRANT_SECONDS, GRANT_TYP, type Mode, type Service } from "../../protocol/grant.ts";
 import type { Person } from "../../protocol/request.ts";
 
 const PrivateKey = z.object({
@@ -32,13 +32,34 @@ export function publicGrantKey(key: PrivateKey): JWK {
   return { kty: key.kty, crv: key.crv, x: key.x, y: key.y, kid: key.kid, alg: GRANT_ALG, use: "sig" };
 }
 
-/** What a grant opens, for whom. `now` in ms since 1970; `nonce` are 16 random bytes. */
-export type GrantFor = { issuer: string; session: string; person: Person; service: Service; now: number; nonce: Uint8Array };
+/**
+ * What a grant opens, for whom. `port`: of a preview. `sid`: the sign-in that it comes of, as lists name it; null for the machine's owner. `until`: what is
+ * opened ends then at the latest, null: with the right. `now` and `until` in ms since 1970; `nonce` are 16 random bytes.
+ */
+export type GrantFor = {
+  issuer: string;
+  session: string;
+  person: Person;
+  service: Service;
+  mode: Mode;
+  port: number | null;
+  sid: string | null;
+  until: number | null;
+  now: number;
+  nonce: Uint8Array;
+};
 
 /** A grant of 60 s for one service of one session. It goes to the gateway in a form's body, never in an address. */
 export async function mintGrant(key: PrivateKey, grant: GrantFor): Promise<string> {
   const at = Math.floor(grant.now / 1000);
-  return new SignJWT({ svc: grant.service })
+  const { service, mode, port, sid, until } = grant;
+  const claims = {
+    ...{ svc: service, mode },
+    ...(port === null ? {} : { port }),
+    ...(sid === null ? {} : { sid }),
+    ...(until === null ? {} : { until: Math.floor(until / 1000) }),
+  };
+  return new SignJWT(claims)
     .setProtectedHeader({ alg: GRANT_ALG, typ: GRANT_TYP, kid: key.kid })
     .setIssuer(grant.issuer)
     .setAudience(grant.session)

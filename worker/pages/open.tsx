@@ -43,21 +43,14 @@ export function waitingPage(c: AppContext, session: string, service: LinkedServi
 }
 
 /** Posts the grant to the gateway: in a form's body, so that no address, history or log holds it. */
-export function handOverPage(
-  c: AppContext,
-  session: string,
-  service: LinkedService,
-  view: View,
-  gatewayOrigin: string,
-  token: string,
-): Response {
+export function handOverPage(c: AppContext, session: string, service: LinkedService, view: View, origin: string, token: string): Response {
   const content = (
     <>
       <Bar />
       <main class="narrow">
         <h1>Opening {SERVICE_TITLES[service]}</h1>
         <Whose view={view} session={session} />
-        <form method="post" action={gatewayOrigin + GRANT_PATH}>
+        <form method="post" action={origin + GRANT_PATH}>
           <input type="hidden" name="token" value={token} />
           <noscript>
             <button type="submit">Open {SERVICE_TITLES[service]}</button>
@@ -66,5 +59,5 @@ export function handOverPage(
       </main>
     </>
   );
-  return page(c, `Opening ${SERVICE_TITLES[service]} · errand`, content, { script: "submit", formsTo: gatewayOrigin });
+  return page(c, `Opening ${SERVICE_TITLES[service]} · errand`, content, { script: "submit", formsTo: origin });
 }

@@ -2,6 +2,7 @@
  * Links into sandboxes. A link holds no right: the click is checked here, the sandbox is woken if need be, and only then
  * a grant of 60 s is made and posted to the sandbox's gateway.
  */
+import { authSessionId } from "../auth/auth-sessions.ts";
 import { may, mayPage, tellOf } from "../auth/doors.ts";
 import { mintGrant, parseGrantKey, publicGrantKey } from "../auth/grants.ts";
 import { handOverPage, waitingPage } from "../pages/open.tsx";
@@ -51,13 +52,18 @@ linkRoutes.get(
         return noSessionPage(c);
       case "unavailable":
         return problemPage(c, 503, `${SERVICE_TITLES[service]} cannot be opened`, opening.reason);
+      case "silent":
       case "starting":
         return waitingPage(c, id, service, opening.view, Date.now());
       case "ready": {
         const nonce = crypto.getRandomValues(new Uint8Array(16));
-        const grant = { issuer: PUBLIC_ORIGIN ?? "", session: id, person: c.var.person, service, now: Date.now(), nonce };
+        const { person, identity, rights } = c.var;
+        const sid = identity.sessionHash === null ? null : authSessionId(identity.sessionHash);
+        const until = rights.viewer?.adminUntil ?? null;
+        const what = { session: id, person, service, mode: "drive", port: null, sid, until } as const;
+        const grant = { issuer: PUBLIC_ORIGIN ?? "", ...what, now: Date.now(), nonce };
         await tellOf(c, { action: "link.opened", target: `session:${id}`, detail: { service, by: c.var.rights.by } });
-        return handOverPage(c, id, service, snapshot.view, opening.gatewayOrigin, await mintGrant(parsed.key, grant));
+        return handOverPage(c, id, service, snapshot.view, opening.origin, await mintGrant(parsed.key, grant));
       }
     }
   },

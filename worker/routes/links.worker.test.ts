@@ -2,7 +2,7 @@ import { exports } from "cloudflare:workers";
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { beforeEach, describe, expect, test } from "vitest";
 import { GRANT_TYP, GrantClaims } from "../../protocol/grant.ts";
-import { ask, connectRunner, GATEWAY, newSession, ORIGIN, type World, world } from "../testing/world.ts";
+import { ask, connectRunner, newSession, ORIGIN, SITES, type World, world } from "../testing/world.ts";
 
 let outside: World;
 beforeEach(() => {
@@ -89,11 +89,11 @@ describe("a click", () => {
     const answer = await open(id, "vscode", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" });
     const html = await answer.text();
     const policy = answer.headers.get("content-security-policy") ?? "";
-    expect(policy).toContain(`form-action ${GATEWAY};`);
+    expect(policy).toContain(`form-action ${SITES.ide};`);
     expect(policy).toContain("frame-ancestors 'none'");
     expect(answer.headers.get("referrer-policy")).toBe("strict-origin");
     expect(answer.headers.get("cache-control")).toBe("no-store");
-    expect(html).toContain(`action="${GATEWAY}/_errand/auth"`);
+    expect(html).toContain(`action="${SITES.ide}/_errand/auth"`);
     expect(html).toContain("<noscript><button");
     expect(/nonce-([^']+)/.exec(policy)?.[1]).toBe(/<script nonce="([^"]+)"/.exec(html)?.[1]);
     const token = /name="token" value="([^"]+)"/.exec(html)?.[1] ?? "";

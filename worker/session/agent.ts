@@ -4,13 +4,15 @@
  * it: whatever is wanted and whatever is known stands in SQLite, and reconcile brings the second to the first.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { NumberedEvent, RunnerEvent, ServiceName } from "../../protocol/events.ts";
+import type { NumberedEvent, RunnerEvent } from "../../protocol/events.ts";
+import type { Service } from "../../protocol/grant.ts";
 import { Request as Ask } from "../../protocol/request.ts";
 import type { View } from "../../protocol/view.ts";
 import { compose, TABLES } from "./composition.ts";
 import type { Accepted, Opening, SessionRpc, Whose } from "./contract.ts";
 import type { Row } from "./delivery.ts";
-import { ModelCalls } from "./model-calls.ts";
+import type { SessionUse } from "./model-calls.ts";
+import { openingOf } from "./opening.ts";
 import { RUNNER } from "./runner-link.ts";
 import { hasTables, migrate } from "./schema.ts";
 import { Timers } from "./timers.ts";
@@ -124,20 +126,14 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     return Promise.resolve(this.#exists ? this.#parts.log.after(n, limit) : []);
   }
 
-  open(service: ServiceName, wake: boolean): Promise<Opening> {
+  open(service: Service, wake: boolean, port?: number): Promise<Opening> {
     if (!this.#exists) return Promise.resolve({ state: "unknown" });
     if (wake) {
-      this.#parts.care.clicked();
+      this.#parts.care.used();
       this.#reconcile();
     }
-    const view = this.#parts.log.view();
-    const state = view.sandbox.services[service];
-    const { gatewayOrigin } = this.#parts.sandbox.get();
-    const up = this.#parts.link.isConnected() && gatewayOrigin !== null;
-    if (up && state?.state === "available") return Promise.resolve({ state: "ready", gatewayOrigin });
-    if (up && state?.state === "unavailable")
-      return Promise.resolve({ state: "unavailable", reason: state.reason ?? "it could not be started" });
-    return Promise.resolve({ state: "starting", view });
+    const sites = this.#parts.link.isConnected() ? this.#parts.sandbox.get().sites : null;
+    return Promise.resolve(openingOf(this.#parts.log.view(), sites, service, port));
   }
 
   async allowModelCall(token: string): Promise<Awaited<ReturnType<SessionRpc["allowModelCall"]>>> {

@@ -5,16 +5,20 @@
 import type { RunnerEvent } from "../../protocol/events.ts";
 import type { Command } from "../../protocol/runner.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";
-import { stillMaySee } from "../auth/facts.ts";
+import { mayStay, stillMaySee } from "../auth/facts.ts";
+import { parseGrantKey, publicGrantKey } from "../auth/grants.ts";
+import { deliverLetter } from "../auth/slack-letter.ts";
+import { gatedRepository, mayPromptFromSlack } from "../auth/slack-prompts.ts";
 import { settingsOf } from "../settings.ts";
 import { Asking } from "./asking.ts";
 import { Asks, askTables } from "./asks.ts";
 import type { SessionRpc, Whose } from "./contract.ts";
 import { Conversation } from "./conversation.ts";
-import { answerRunner } from "./credentials.ts";
+import { credentialFor } from "./credentials.ts";
 import type { Row } from "./delivery.ts";
 import { Inbox, inboxTables } from "./inbox.ts";
 import { Kin } from "./kin.ts";
+import { Guests } from "./guests.ts";
 import { Log, logTables } from "./log.ts";
 import { Members, memberTables } from "./members.ts";
 import { linksOf, messageOf } from "./messages.ts";
@@ -97,6 +101,11 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
   const complete = (command: Command): Command => {
     const { identity } = pulls.get();
     return command.do === "prompt" && identity !== null && !command.committer ? { ...command, committer: identity } : command;
+  const guests = new Guests({
+    mayStay: mayStay(env, settings, core.whose),
+    wait: (ms, signal) => scheduler.wait(ms, { signal }),
+    report,
+  });
   };
 
   const outbox = new Outbox(sql, {
@@ -111,11 +120,17 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
     log: report,
   });
   const link = new RunnerLink(ctx, log, {
-    gatewayOrigin: () => sandbox.get().gatewayOrigin,
+    sites: () => sandbox.get().sites,
+    grantKeys: () => {
+      const { key } = parseGrantKey(settings.GRANT_KEY);
+      return key === null ? undefined : [publicGrantKey(key)];
+    },
     take: core.take,
     connected: (generation) => care.connected(generation),
-    answer: (ask) =>
-      answerRunner(
+    used: () => care.used(),
+    answer: (ask) => {
+      if (ask.what === "guests") return guests.answer(ask.guests);
+      return credentialFor(
         ask,
         outside.forge(),
         {

@@ -1,16 +1,20 @@
 /** What the Worker's routes may ask of a SessionAgent (RPC), so that routes need not know how it is made. */
-import type { ServiceName } from "../../protocol/events.ts";
+import type { Service } from "../../protocol/grant.ts";
 import type { Request as Ask } from "../../protocol/request.ts";
 import type { View } from "../../protocol/view.ts";
 
 /** `accepted`: on disk, will be handled. `duplicate`: was here already. `ignored`: nothing to do, and why (such as a reply in a thread without a session). */
 export type Accepted = { status: "accepted" | "duplicate" | "ignored"; why: string | null };
 
-/** Whether a service can be opened now. `starting`: the sandbox was woken; ask again. */
+/**
+ * Whether a service can be opened now, and at which origin of the sandbox's gateway. `starting`: the sandbox was woken; ask again. `silent`: it runs,
+ * and nothing answers on that port yet.
+ */
 export type Opening =
   | { state: "ready"; gatewayOrigin: string }
   | { state: "starting"; view: View }
   | { state: "unavailable"; reason: string }
+  | { state: "silent"; view: View }
   | { state: "unknown" };
 
 /** Whose session it is: what decides who may see and use it. Ids of people as in `Person`. `repository` as in the view. */
@@ -27,10 +31,18 @@ export interface SessionRpc {
   snapshot(): Promise<{ n: number; view: View } | null>;
   /** Null where no session has been started under this id. */
   whose(): Promise<Whose | null>;
-  /** Wakes the sandbox if `wake`, and tells whether the service can be opened. */
-  open(service: ServiceName, wake: boolean): Promise<Opening>;
-  /** Whether the token may call the model for this session now; the session's model-call budget is checked here too. */
-  allowModelCall(token: string): Promise<{ ok: true; generation: number } | { ok: false; status: 401 | 410 | 429; why: string }>;
+  /** Wakes the sandbox if `wake`, and tells whether the service can be opened. `port`: of a preview, which needs one. */
+  open(service: Service, wake: boolean, port?: number): Promise<Opening>;
+  /** Whether the token is one of a sandbox that may call the model for this session. Counts nothing. */
+  allowModelCall(token: string): Promise<{ ok: true; generation: number } | ModelRefusal>;
+  /** Begins a call of the model and counts it, or says why there can be none. */
+  beginModelCall(token: string): Promise<ModelCall>;
+  /** Resolves with the reason once a call must not go on. Rejects where the object ends meanwhile: then it is asked again. */
+  modelCallOver(call: number): Promise<string>;
+  /** A call has ended, and used so much; null: nothing. Counted once, however often it is told. */
+  endModelCall(call: number, usage: CallUsage | null): Promise<void>;
+  /** What the session used of the model; null where there is no session. */
+  modelUse(): Promise<SessionUse | null>;
   /** Events after a number, at most `limit`, oldest first. */
   eventsAfter(n: number, limit: number): Promise<{ n: number; event: unknown }[]>;
 }

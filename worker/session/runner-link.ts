@@ -15,6 +15,7 @@ import {
   type RunnerAsk,
   type ToRunner,
 } from "../../protocol/runner.ts";
+import type { Sites } from "../../protocol/sites.ts";
 import type { Log } from "./log.ts";
 import type { Tables } from "./schema.ts";
 
@@ -31,10 +32,15 @@ export const linkTables: Tables = {
 type Attachment = { generation: number; greeted: boolean };
 
 export type LinkPorts = {
-  gatewayOrigin: () => string | null;
+  /** How browsers reach the sandbox's gateway, once known. */
+  sites: () => Sites | null;
+  /** The public keys that grants are signed with now; undefined: none are. */
+  grantKeys: () => Extract<ToRunner, { t: "welcome" }>["grantKeys"];
   /** Stores and applies a batch, with all that follows from it, in one transaction. Undefined: events are missing before `first`. */
   take: (generation: number, first: number, items: readonly RunnerEvent[]) => boolean;
   connected: (generation: number) => void;
+  /** People use what runs in the sandbox. */
+  used: () => void;
   /** Answers what the runner asks. Its answer is secret. Never rejects. */
   answer: (ask: RunnerAsk) => Promise<RunnerAnswer>;
   /** Adds what is known only when a command is sent. */
@@ -99,7 +105,8 @@ export class RunnerLink {
     if (frame.t === "hello") {
       socket.serializeAttachment({ generation, greeted: true } satisfies Attachment);
       this.#acknowledged(frame.commands);
-      this.#send(socket, { t: "welcome", received: this.#log.received(generation), gatewayOrigin: this.#ports.gatewayOrigin() });
+      const [received, sites, grantKeys] = [this.#log.received(generation), this.#ports.sites(), this.#ports.grantKeys()];
+      this.#send(socket, { t: "welcome", received, sites, ...(grantKeys ? { grantKeys } : {}) });
       for (const { seq, command } of this.#pending()) this.#send(socket, { t: "command", seq, command: this.#ports.complete(command) });
       this.#ports.connected(generation);
       return;
@@ -107,6 +114,7 @@ export class RunnerLink {
     if (!attachment.greeted) return socket.close(1002, "hello comes first");
     if (frame.t === "ack") return this.#acknowledged(frame.commands);
     if (frame.t === "ask") return void this.#answer(socket, generation, frame.id, frame.ask);
+    if (frame.t === "used") return this.#ports.used();
     const before = this.#log.stored(generation);
     if (!this.#ports.take(generation, frame.first, frame.items)) return this.askAgain(generation);
     const stored = this.#log.stored(generation);
@@ -167,9 +175,9 @@ export class RunnerLink {
   }
 
   /** Tells the runner how browsers reach the gateway. */
-  tellGateway(origin: string): void {
+  tellSites(sites: Sites): void {
     const socket = this.#socket();
-    if (socket) this.#send(socket, { t: "gateway", origin });
+    if (socket) this.#send(socket, { t: "sites", sites });
   }
 
   /** Ends all connections; `fenced`: their generation is over and they must not come back. */

@@ -75,11 +75,11 @@ export class SandboxCare {
     return due !== undefined && this.#calling ? Math.max(due, now + DEADMAN_MS) : due;
   }
 
-  /** Somebody clicked a link: the sandbox is wanted for a while, and a breaker is closed again. */
-  clicked(): void {
+  /** Somebody clicked a link, or uses what it opened: the sandbox is wanted for a while, and a breaker is closed again. */
+  used(): void {
     const now = this.#ports.now();
     const sandbox = this.#parts.sandbox.get();
-    // Written at most once a minute: waiting pages ask every second.
+    // Written at most once a minute: waiting pages ask every second, and gateways tell twice a minute.
     if (sandbox.wantedUntil < now + CLICK_KEEPS_MS - 60_000) this.#parts.sandbox.set({ wantedUntil: now + CLICK_KEEPS_MS });
   }
 
@@ -118,7 +118,7 @@ export class SandboxCare {
     const { sandbox, log, link, turns, conversation } = this.#parts;
     const generation = state.generation + 1;
     link.disconnect("a newer generation took over", true);
-    sandbox.set({ generation, state: "starting", since: now, sandboxId: null, gatewayOrigin: null, nextTry: now });
+    sandbox.set({ generation, state: "starting", since: now, sandboxId: null, sites: null, nextTry: now });
     const running = turns.running();
     log.append([{ type: "sandbox.wanted", at: now, generation, why: running ? `turn ${running.id}` : "opened by a link" }]);
     // The prompt of the running turn may have been acknowledged by the sandbox that is gone.
@@ -230,9 +230,9 @@ export class SandboxCare {
 
   #told(view: SandboxView): void {
     const { sandbox, link } = this.#parts;
-    const known = sandbox.get().gatewayOrigin;
-    sandbox.set({ sandboxId: view.sandboxId, gatewayOrigin: view.gatewayOrigin ?? known });
-    if (view.gatewayOrigin && view.gatewayOrigin !== known) link.tellGateway(view.gatewayOrigin);
+    const known = sandbox.get().sites;
+    sandbox.set({ sandboxId: view.sandboxId, sites: view.sites ?? known });
+    if (view.sites && JSON.stringify(view.sites) !== JSON.stringify(known)) link.tellSites(view.sites);
   }
 
   /** The generation is over. Its turn goes on in the next one, unless starting failed too often: then it is told. */
@@ -249,7 +249,7 @@ export class SandboxCare {
       state: "none",
       since: now,
       sandboxId: null,
-      gatewayOrigin: null,
+      sites: null,
       failures: broken ? 0 : failures,
       // After the turn was told, only a person tries again, and that must not wait.
       nextTry: broken ? now : now + retryAfterMs(failures),
@@ -288,7 +288,7 @@ export class SandboxCare {
     const now = this.#ports.now();
     link.disconnect("this generation is over", true);
     if (sandboxId) void deleteSandbox(this.#backend(), sandboxId);
-    sandbox.set({ state: "none", since: now, sandboxId: null, gatewayOrigin: null, failures: 0, nextTry: now });
+    sandbox.set({ state: "none", since: now, sandboxId: null, sites: null, failures: 0, nextTry: now });
   }
 
   /** Nobody needs the sandbox any more. */
@@ -306,8 +306,8 @@ export class SandboxCare {
     if (state.state === "starting" || state.state === "booting") log.append([{ type: "sandbox.connected", at: now, generation }]);
     const ready = log.view().sandbox.state === "ready";
     sandbox.set({ state: ready ? "ready" : "connected", since: now, nextTry: 0, ...(ready ? { failures: 0 } : {}) });
-    // Started, but its address is not known: the answer to the start was lost.
-    if (state.gatewayOrigin === null) this.#call(generation, () => getSandbox(this.#backend(), this.#ports.sessionId(), generation));
+    // Started, but its addresses are not known: the answer to the start was lost.
+    if (state.sites === null) this.#call(generation, () => getSandbox(this.#backend(), this.#ports.sessionId(), generation));
   }
 
   /** What follows from an event of the runner. */

@@ -5,7 +5,7 @@ import { beforeEach, expect, it, vi } from "vitest";
 import type { SandboxView } from "../../protocol/backend.ts";
 import { ask, connectRunner, newSession, post, type World, world } from "../testing/world.ts";
 import { compose, TABLES } from "./composition.ts";
-import { BOOT_LIMIT_MS } from "./sandbox.ts";
+import { BOOT_LIMIT_MS, Sandbox, sandboxTables } from "./sandbox.ts";
 import { migrate } from "./schema.ts";
 
 let outside: World;
@@ -76,10 +76,10 @@ it("counts a lost sandbox once, though a question about it is answered later", (
       state: "running",
       exitCode: null,
       reason: null,
-      gatewayOrigin: null,
+      sites: null,
       createdAt: 1,
     };
-    care.clicked();
+    care.used();
     care.decide(clock.now);
     await asked();
     answers.shift()?.(Response.json(running, { status: 201 }));
@@ -96,4 +96,14 @@ it("counts a lost sandbox once, though a question about it is answered later", (
     await new Promise((done) => setTimeout(done, 50));
     expect(sandbox.get()).toMatchObject({ state: "none", failures: 1 });
     expect(log.after(0, 100).filter(({ event }) => event.type === "sandbox.lost")).toHaveLength(1);
+  }));
+
+it("asks anew where the sandbox of an older session is reached", () =>
+  runInDurableObject(env.SESSIONS.getByName("older"), (_object, { storage: { sql } }) => {
+    migrate(sql, [{ ...sandboxTables, steps: sandboxTables.steps.slice(0, 1) }]);
+    const older = { generation: 3, state: "ready", since: 5, sandboxId: "sb", gatewayOrigin: "http://127.0.0.1:9000", failures: 0 };
+    sql.exec("INSERT INTO sandbox (id, state) VALUES (1, ?)", JSON.stringify(older));
+    migrate(sql, TABLES);
+    const { gatewayOrigin: _gone, ...rest } = older;
+    expect(new Sandbox(sql).get()).toEqual({ ...rest, sites: null, nextTry: 0, wantedUntil: 0 });
   }));

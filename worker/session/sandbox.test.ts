@@ -16,7 +16,7 @@ const sandbox = (change: Partial<SandboxState>): SandboxState => ({
   state: "none",
   since: 0,
   sandboxId: null,
-  gatewayOrigin: null,
+  sites: null,
   failures: 0,
   nextTry: 0,
   wantedUntil: 0,

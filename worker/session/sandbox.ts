@@ -5,6 +5,7 @@
 
 import type { SandboxView } from "../../protocol/backend.ts";
 import type { Failure } from "../../protocol/events.ts";
+import type { Sites } from "../../protocol/sites.ts";
 import type { Tables } from "./schema.ts";
 
 /** A start must lead to a connected runner within this time, in ms (measured: under 2 s locally; image pulls take longer). */
@@ -19,7 +20,7 @@ export const SILENT_MS = 35_000;
 export const LOOK_EVERY_MS = 60_000;
 /** Starts in a row that may fail before the running turn is told. */
 export const MAX_FAILURES = 3;
-/** A click on a link keeps the sandbox wanted for this long, in ms. */
+/** A click on a link, and use of what it opened, keep the sandbox wanted for this long, in ms. */
 export const CLICK_KEEPS_MS = 10 * 60_000;
 
 export type SandboxState = {
@@ -29,18 +30,23 @@ export type SandboxState = {
   /** Since when in this state, ms since 1970. */
   since: number;
   sandboxId: string | null;
-  gatewayOrigin: string | null;
+  /** Where browsers reach its gateway, once known. */
+  sites: Sites | null;
   /** Failed starts in a row. */
   failures: number;
   /** Not before this time is the backend asked again. */
   nextTry: number;
-  /** A click wants it awake until then. */
+  /** A click, or use of what it opened, wants it awake until then. */
   wantedUntil: number;
 };
 
 export const sandboxTables: Tables = {
   part: "sandbox",
-  steps: ["CREATE TABLE sandbox (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)"],
+  steps: [
+    "CREATE TABLE sandbox (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)",
+    // Of a sandbox that runs, one address was known. Where all of it is reached is asked of the backend when its runner comes back.
+    "UPDATE sandbox SET state = json_remove(state, '$.gatewayOrigin')",
+  ],
 };
 
 const NONE: SandboxState = {
@@ -48,7 +54,7 @@ const NONE: SandboxState = {
   state: "none",
   since: 0,
   sandboxId: null,
-  gatewayOrigin: null,
+  sites: null,
   failures: 0,
   nextTry: 0,
   wantedUntil: 0,

@@ -1,10 +1,11 @@
 /** People who are signed in, for the Worker's tests: rows as a sign-in leaves them, and what GitHub says of each. */
 import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
-import { base32 } from "../../protocol/thread.ts";
-import { beginning } from "../auth/auth-sessions.ts";
+import { base32, sessionIdOf } from "../../protocol/thread.ts";
+import { authSessionId, beginning } from "../auth/auth-sessions.ts";
 import { newToken, random, sha256 } from "../auth/token.ts";
 import { identities, users } from "../db/schema.ts";
+import type { Agent } from "../routes/app.ts";
 import { fresh } from "./deliveries.ts";
 import { ask, type World } from "./world.ts";
 
@@ -15,6 +16,8 @@ export type Someone = {
   slack: string | null;
   /** Signs in once more: a bearer token. */
   token(): Promise<string>;
+  /** Signs in once more: the name of the sign-in. */
+  signIn(): Promise<string>;
 };
 
 /** A user with accounts that no other test has. */
@@ -37,7 +40,8 @@ export async function someone(
     await d1.batch([...beginning(env.DB, { hash: await sha256(secret), userId, agent: "test" }, Date.now())]);
     return secret;
   };
-  return { userId, name, github, slack, token };
+  const signIn = async () => authSessionId(await sha256(await token()));
+  return { userId, name, github, slack, token, signIn };
 }
 
 /** A request with somebody's token. */
@@ -66,4 +70,22 @@ export function gitHubWith(outside: World): { repositories: Repositories; away: 
     return Response.json({ permission, user: { id: Number(login.split("-").at(-1)), login } });
   };
   return state;
+}
+
+/** A session begun in a thread, in a repository on the forge. */
+export async function sessionIn(repository: string, thread = `github:${fresh()}:7`, who = "github:1"): Promise<string> {
+  const id = await sessionIdOf(thread, env.SESSION_KEY);
+  const accepted = await (env.SESSIONS.getByName(id) as unknown as Agent).accept({
+    kind: "prompt",
+    deliveryId: `${thread}:1`,
+    contentKey: `${thread}:1`,
+    thread,
+    who: { id: who, name: "beginner" },
+    at: Date.now(),
+    text: "fix it",
+    options: { repository },
+    joins: false,
+  });
+  if (accepted.status !== "accepted") throw new Error(`not begun: ${accepted.why}`);
+  return id;
 }

@@ -6,10 +6,17 @@ import { env, exports } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import { EnsureBody, type SandboxView } from "../../protocol/backend.ts";
 import type { RunnerEvent } from "../../protocol/events.ts";
-import { type Command, ToRunner } from "../../protocol/runner.ts";
+import type { Guest, Service } from "../../protocol/grant.ts";
+import { type Command, type RunnerAnswer, ToRunner } from "../../protocol/runner.ts";
+import type { Sites } from "../../protocol/sites.ts";
 
 export const ORIGIN = env.PUBLIC_ORIGIN as string;
-export const GATEWAY = "http://127.0.0.1:19000";
+/** Where browsers reach the gateway of every sandbox. */
+export const SITES: Sites = {
+  ide: "http://box.localhost:19000",
+  opencode: "http://opencode-box.localhost:19000",
+  preview: "http://{port}-box.localhost:19000",
+};
 
 /** A request as a program on this machine sends it. */
 export function ask(path: string, init: RequestInit = {}): Promise<Response> {
@@ -82,7 +89,7 @@ async function backend(self: World, request: Request): Promise<Response> {
     state: "running",
     exitCode: null,
     reason: null,
-    gatewayOrigin: GATEWAY,
+    sites: SITES,
     createdAt: 1,
   };
   return Response.json(view, { status: request.method === "PUT" ? 201 : 200 });
@@ -96,6 +103,12 @@ export type Runner = {
   commands: Command[];
   /** The commands' numbers. */
   seqs: number[];
+  /** What it was told when it came. */
+  welcome: Extract<ToRunner, { t: "welcome" }>;
+  /** Asks who may still have open what they have open, as the gateway does every half minute. */
+  askAbout(...guests: Guest[]): Promise<RunnerAnswer>;
+  /** Tells that people use a service. */
+  used(service: Service): void;
   close(): void;
 };
 
@@ -114,12 +127,14 @@ export async function connectRunner(self: World, session: string): Promise<Runne
   if (!socket) throw new Error("no socket");
   const commands: Command[] = [];
   const seqs: number[] = [];
-  let welcomed = false;
+  let welcome: Runner["welcome"] | undefined;
+  const answers = new Map<string, (answer: RunnerAnswer) => void>();
   const items: RunnerEvent[] = [];
   const send = (first: number) => socket.send(JSON.stringify({ t: "events", first, items: items.slice(first - 1) }));
   socket.addEventListener("message", ({ data }) => {
     const frame = ToRunner.parse(JSON.parse(data as string));
-    if (frame.t === "welcome") welcomed = true;
+    if (frame.t === "welcome") welcome = frame;
+    if (frame.t === "answer") answers.get(frame.id)?.(frame.answer);
     if (frame.t === "resend") send(frame.from);
     if (frame.t === "command") {
       commands.push(frame.command);
@@ -129,10 +144,20 @@ export async function connectRunner(self: World, session: string): Promise<Runne
   });
   socket.accept();
   socket.send(JSON.stringify({ t: "hello", protocol: 1, generation: config.generation, commands: 0 }));
-  await vi.waitFor(() => expect(welcomed).toBe(true));
   return {
     commands,
     seqs,
+    welcome: await vi.waitFor(() => {
+      if (!welcome) throw new Error("the runner was not welcomed");
+      return welcome;
+    }),
+    askAbout(...guests) {
+      const id = crypto.randomUUID();
+      const answered = new Promise<RunnerAnswer>((resolve) => answers.set(id, resolve));
+      socket.send(JSON.stringify({ t: "ask", id, ask: { what: "guests", guests } }));
+      return answered;
+    },
+    used: (service) => socket.send(JSON.stringify({ t: "used", services: [service] })),
     say(...more) {
       const first = items.length + 1;
       items.push(...more.map((item) => ({ at: Date.now(), ...item })));
