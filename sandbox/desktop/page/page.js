@@ -1,9 +1,11 @@
 /**
  * The desktop in a browser: noVNC in a page of our own. It connects by itself, fits the X screen to the window, and comes back after a
- * cut. All addresses are relative to the page, which may lie under any path prefix.
+ * cut. Who only looks on is told so; the bridge drops their input whatever the page does. All addresses are relative to the page, which
+ * may lie under any path prefix.
  */
 import RFB from "@novnc/novnc";
 import { retryDelay } from "./backoff.js";
+import { openClipboard } from "./clipboard.js";
 
 /** A connection that stood this long was a good one: the next cut starts again with short waits. */
 const GOOD_AFTER_MS = 5_000;
@@ -12,11 +14,15 @@ const screen = document.getElementById("screen");
 const notice = document.getElementById("notice");
 const text = document.getElementById("text");
 const retry = document.getElementById("retry");
+const viewOnly = document.getElementById("view-only");
+const clipboard = openClipboard((text) => rfb?.clipboardPasteFrom(text));
 
 let failures = 0;
 let timer = 0;
 let connectedAt = 0;
 let isConnecting = false;
+/** The connection, from the first try on; a new one each time. */
+let rfb = null;
 
 function show(message, { canRetry }) {
   text.textContent = message;
@@ -62,29 +68,49 @@ async function connectLater() {
   tick();
 }
 
-function connect() {
+/** Whether this person may use the desktop, or null where the server does not say. */
+async function mayDrive() {
+  try {
+    const response = await fetch("mode", { cache: "no-store", redirect: "manual" });
+    return response.ok ? (await response.text()).trim() === "drive" : null;
+  } catch {
+    return null;
+  }
+}
+
+async function connect() {
   clearTimeout(timer);
   if (isConnecting) return;
   isConnecting = true;
   if (failures === 0) show("Connecting to the desktop…", { canRetry: false });
+  const isDriver = await mayDrive();
+  if (isDriver === null) {
+    isConnecting = false;
+    return connectLater();
+  }
   const address = new URL("websockify", window.location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   address.search = "";
   address.hash = "";
-  const rfb = new RFB(screen, address.href, { shared: true });
+  rfb = new RFB(screen, address.href, { shared: true });
+  rfb.viewOnly = !isDriver;
+  viewOnly.hidden = isDriver;
   rfb.scaleViewport = true;
   rfb.resizeSession = true;
   rfb.background = "#16181d";
   rfb.addEventListener("connect", () => {
     connectedAt = Date.now();
     notice.hidden = true;
+    clipboard.show(isDriver);
     rfb.focus();
   });
+  rfb.addEventListener("clipboard", ({ detail }) => clipboard.received(detail.text));
   rfb.addEventListener("desktopname", ({ detail }) => {
     document.title = `${detail.name} – desktop`;
   });
   rfb.addEventListener("disconnect", () => {
     isConnecting = false;
+    clipboard.show(false);
     if (connectedAt > 0 && Date.now() - connectedAt > GOOD_AFTER_MS) failures = 0;
     connectedAt = 0;
     connectLater();
