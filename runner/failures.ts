@@ -1,4 +1,5 @@
 /** What went wrong in a turn, in words for a person, with a stable code and what to do. Pure. */
+import { z } from "zod";
 import type { Failure } from "../protocol/events.ts";
 import type { OpenCodeError } from "./opencode-types.ts";
 
@@ -65,6 +66,8 @@ export function failureOf(error: OpenCodeError): Failure {
   const message = cut(firstLine(error.data.message ?? error.name));
   const status = error.data.statusCode;
   if (isDiskFull(error.data.message ?? "")) return DISK_FULL;
+  const budget = budgetReached(error.data.responseBody);
+  if (budget) return budget;
   switch (error.name) {
     case "ProviderAuthError":
       return { code: "model_auth", message: `The model refused the key: ${message}`, action: "Check the model's key in the settings." };
@@ -96,6 +99,18 @@ export function failureOf(error: OpenCodeError): Failure {
         message: `The agent failed: ${message}`,
         action: "Send the request again; if it fails once more, start a new session.",
       };
+  }
+}
+
+const BudgetReached = z.object({ error: z.object({ code: z.literal("budget_reached"), message: z.string(), action: z.string() }) });
+
+/** The failure where the Worker itself refused a call, since a cap of the installation is reached: it says which, and what to do. */
+function budgetReached(body: string | undefined): Failure | null {
+  try {
+    const { code, message, action } = BudgetReached.parse(JSON.parse(body ?? "")).error;
+    return { code, message: cut(message), action: cut(action) };
+  } catch {
+    return null;
   }
 }
 

@@ -13,6 +13,7 @@ import { journalFile } from "./journal.ts";
 import type { Link } from "./link.ts";
 import { openLink } from "./link.ts";
 import { connectOpenCode } from "./opencode.ts";
+import { watchPorts } from "./port-watch.ts";
 
 /** Time to send what is left when the sandbox ends, ms. */
 const FAREWELL_MS = 1_500;
@@ -45,7 +46,10 @@ function start(config: RunnerConfig): void {
       tell({ t: "exit", reason });
       setTimeout(() => process.exit(0), 200);
     },
-    onSafe: (events) => conducting.onSafe(events),
+    onSafe: (events) => {
+      conducting.onSafe(events);
+      ports.onSafe(events);
+    },
     log,
     now: Date.now,
     random: Math.random,
@@ -65,6 +69,7 @@ function start(config: RunnerConfig): void {
     signal: over.signal,
     onSettled: () => tell({ t: "settled" }),
   });
+  const ports = watchPorts({ config, emit: opened.push, now: Date.now, signal: over.signal });
   link = opened;
   conductor = conducting;
 }
