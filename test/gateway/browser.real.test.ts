@@ -1,120 +1,36 @@
-/** The gateway as people meet it: the real services behind it, a real browser before it, and pages that mean harm. */
-import { randomBytes } from "node:crypto";
+/** The gateway as people meet it: the real services behind it, a real browser before it. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
 import { join } from "node:path";
-import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { GRANT_PATH, GRANT_TYP, ROUTES, type Service } from "../../protocol/grant.ts";
-import { partsFolder } from "../../sandbox/image/install/folder.mjs";
-import { partsReport } from "../../sandbox/image/report.ts";
-import { type GatewayProcess, type Services, startGatewayProcess, startServices } from "./services.ts";
+import type { Service } from "../../protocol/grant.ts";
+import { type Door, openDoor } from "./browser.ts";
+import { type Services, startServices } from "./services.ts";
 
-const SESSION = "abcdefghijklmnopqrstuvwxyz";
 let services: Services;
-let gateway: GatewayProcess;
-let origin: string;
-let worker: { server: Server; origin: string };
-/** A page of another port on the same host (same-site), and one of another site. */
-let hostile: { server: Server; sibling: string; elsewhere: string };
-let context: BrowserContext;
-let key: CryptoKey;
-let opens = 0;
-
-async function serve(
-  page: (path: string) => Promise<{ html: string; headers?: Record<string, string> }>,
-): Promise<{ server: Server; port: number }> {
-  const server = createServer(async (req, res) => {
-    const { html, headers } = await page(req.url ?? "/");
-    res.writeHead(200, { "content-type": "text/html", ...headers }).end(html);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return { server, port: address.port };
-}
-
-/** What the Worker answers to `/s/<session>/open/<service>`: a form that posts a fresh grant. */
-async function handOver(path: string) {
-  opens++;
-  const service = path.split("/").at(-1) ?? "";
-  const iat = Math.floor(Date.now() / 1000);
-  const token = await new SignJWT({
-    svc: service,
-    jti: randomBytes(16).toString("hex"),
-    iss: worker.origin,
-    aud: SESSION,
-    sub: "ada",
-    iat,
-    exp: iat + 60,
-  })
-    .setProtectedHeader({ alg: "ES256", kid: "k1", typ: GRANT_TYP })
-    .sign(key);
-  return {
-    html: `<form method="post" action="${origin}${GRANT_PATH}"><input name="token" value="${token}"></form><script nonce="n">document.forms[0].submit()</script>`,
-    headers: {
-      "referrer-policy": "strict-origin",
-      "content-security-policy": `default-src 'none'; script-src 'nonce-n'; form-action ${origin}; frame-ancestors 'none'`,
-    },
-  };
-}
+let door: Door;
+const pages: Partial<Record<Service, Page>> = {};
 
 beforeAll(async () => {
   services = await startServices();
-  const pair = await generateKeyPair("ES256");
-  key = pair.privateKey;
-  const { x = "", y = "" } = await exportJWK(pair.publicKey);
-  const { server, port } = await serve(handOver);
-  worker = { server, origin: `http://127.0.0.1:${port}` };
-  gateway = await startGatewayProcess({
-    t: "config",
-    session: SESSION,
-    workerOrigin: worker.origin,
-    grantKeys: [{ kid: "k1", kty: "EC", crv: "P-256", x, y }],
-    publicOrigin: null,
-    listen: { port: 0, host: "127.0.0.1", socket: null },
-    upstreams: services.upstreams,
-    landing: { vscode: `/?folder=${services.workspace}` },
-    local: true,
-  });
-  origin = `http://127.0.0.1:${gateway.port}`;
-  gateway.say({ t: "origin", publicOrigin: origin });
-  const other = await serve(async () => ({ html: "<title>hostile</title>" }));
-  hostile = { server: other.server, sibling: `http://127.0.0.1:${other.port}`, elsewhere: `http://localhost:${other.port}` };
-  const part = partsReport(partsFolder(process.env)).chromium;
-  if (!part.available) throw new Error(`chromium is needed: ${part.reason}`);
-  const browser = await chromium.launch({ executablePath: part.path, args: ["--no-sandbox"] });
-  context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
+  door = await openDoor({ upstreams: services.upstreams, landing: { vscode: `/?folder=${services.workspace}` } });
   mkdirSync("artefacts", { recursive: true });
 });
-
 afterAll(async () => {
-  await context?.browser()?.close();
-  await gateway?.close();
-  for (const server of [worker?.server, hostile?.server]) server?.close();
+  await door?.close();
   await services?.close();
 });
 
-const pages: Partial<Record<Service, Page>> = {};
-/** Refusals of the gateway that the page ran into. */
-const refusals: string[] = [];
-
 async function open(service: Service): Promise<Page> {
-  const page = await context.newPage();
+  const page = await door.open(service);
   pages[service] = page;
-  page.on("response", (response) => {
-    const status = response.status();
-    if (response.url().startsWith(origin) && status >= 400) refusals.push(`${status} ${response.url().slice(origin.length).split("?")[0]}`);
-  });
-  await page.goto(`${worker.origin}/s/${SESSION}/open/${service}`);
-  await page.waitForURL(`${origin}${ROUTES[service]}/**`);
   return page;
 }
+const statusOf = (page: Page | undefined, path: string) => page?.evaluate((to) => fetch(to).then((response) => response.status), path);
 
 test("VS Code opens the workspace, and edits reach the disk", async () => {
   const page = await open("vscode");
-  expect(page.url()).toBe(`${origin}/vscode/?folder=${services.workspace}`);
+  expect(page.url()).toBe(`${door.sites.ide}/vscode/?folder=${services.workspace}`);
   expect(await page.evaluate<string>("document.referrer")).not.toContain("token");
   await page.locator(".explorer-folders-view").getByText("hello.txt").dblclick({ timeout: 60_000 });
   const text = page.locator(".editor-instance .view-lines").first();
@@ -122,10 +38,11 @@ test("VS Code opens the workspace, and edits reach the disk", async () => {
   await text.click();
   await page.keyboard.press("Control+Home");
   await page.keyboard.type("Edited and ");
+  await expect.poll(() => text.textContent(), { timeout: 15_000 }).toContain("Edited");
   await page.keyboard.press("Control+S");
-  await expect.poll(() => readFileSync(join(services.workspace, "hello.txt"), "utf8")).toMatch(/^Edited and written/);
+  await expect.poll(() => readFileSync(join(services.workspace, "hello.txt"), "utf8"), { timeout: 15_000 }).toMatch(/^Edited and written/);
   await page.screenshot({ path: "artefacts/gateway-vscode.png" });
-  expect(refusals.filter((line) => !/^404 .*vsda/.test(line))).toEqual([]);
+  expect(door.refusals.filter((line) => !/^404 .*vsda/.test(line))).toEqual([]);
   const scopes = "navigator.serviceWorker.getRegistrations().then((all) => all.map((one) => new URL(one.scope).pathname))";
   for (const scope of await page.evaluate<string[]>(scopes)) expect(scope).toMatch(/^\/vscode\//);
 });
@@ -140,38 +57,65 @@ test("the terminal runs what is typed", async () => {
   await page.screenshot({ path: "artefacts/gateway-terminal.png" });
 });
 
+const colours = (page: Page) =>
+  page.evaluate<number>(`(() => {
+    const canvas = document.querySelector("canvas");
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    return new Set(new Uint32Array(pixels.buffer)).size;
+  })()`);
+
 test("the desktop paints", async () => {
   const page = await open("desktop");
   await page.locator("canvas").first().waitFor({ timeout: 30_000 });
-  await expect
-    .poll(
-      () =>
-        page.evaluate<number>(`(() => {
-          const canvas = document.querySelector("canvas");
-          const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-          return new Set(new Uint32Array(pixels.buffer)).size;
-        })()`),
-      { timeout: 30_000 },
-    )
-    .toBeGreaterThan(1);
+  await expect.poll(() => colours(page), { timeout: 30_000 }).toBeGreaterThan(1);
   await page.screenshot({ path: "artefacts/gateway-desktop.png" });
 });
 
-test("OpenCode's API answers, its password stays inside", async () => {
+test("OpenCode's own page works at its own origin: a session, its events, a terminal in it", async () => {
   const page = await open("opencode");
-  expect(await page.evaluate(() => fetch("/opencode/session").then((response) => response.json()))).toEqual([]);
-  const made = await page.evaluate(() =>
-    fetch("/opencode/session", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" }).then((response) =>
-      response.json(),
-    ),
-  );
-  expect(made).toHaveProperty("id");
-  expect(await page.evaluate(() => fetch("/opencode/assets/x.js").then((response) => response.status))).toBe(404);
+  const failures: string[] = [];
+  page.on("pageerror", (error) => failures.push(error.message));
+  const { workspace } = services;
+  const made = await page.evaluate(async (folder) => {
+    const options = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+    const response = await fetch(`/session?directory=${encodeURIComponent(folder)}`, options);
+    return (await response.json()) as { id: string };
+  }, workspace);
+  await page.goto(`${door.sites.opencode}/${Buffer.from(workspace).toString("base64url")}/session/${made.id}`);
+  await page.getByText("Ask anything").waitFor({ timeout: 30_000 });
+  await page.keyboard.press("Control+Backquote");
+  await expect.poll(() => door.sockets.some((socket) => /opencode-.*\/pty\//.test(socket.url())), { timeout: 30_000 }).toBe(true);
+  await page.waitForTimeout(2_000);
+  await page.keyboard.type("echo $((6*7)) > opencode.txt\n");
+  await expect.poll(() => existsSync(join(workspace, "opencode.txt")), { timeout: 30_000 }).toBe(true);
+  await page.screenshot({ path: "artefacts/gateway-opencode.png" });
   const first = await page.evaluate(async () => {
-    const reader = (await fetch("/opencode/event")).body?.getReader();
+    const reader = (await fetch("/event")).body?.getReader();
     return new TextDecoder().decode((await reader?.read())?.value);
   });
   expect(first).toContain("server.connected");
+  expect([failures, door.refusals.filter((line) => line.includes("opencode-"))]).toEqual([[], []]);
+});
+
+test("nothing of OpenCode's credentials is reached, and neither origin has the other's services", async () => {
+  const put = (path: string) =>
+    pages.opencode?.evaluate(
+      (to) =>
+        fetch(to, { method: "PUT", headers: { "content-type": "application/json" }, body: '{"type":"api","key":"planted"}' }).then(
+          (response) => response.status,
+        ),
+      path,
+    );
+  for (const path of ["/auth/openai", "/AUTH/openai", "/%61uth/openai", "/auth//openai", "/auth/openai;x", "/auth/openai/"])
+    expect([path, await put(path)]).toEqual([path, 404]);
+  expect(existsSync(join(services.home, ".local/share/opencode/auth.json"))).toBe(false);
+  for (const path of ["/vscode/", "/desktop/", "/terminal/", "/terminal/token"]) {
+    // OpenCode answers what it does not know with its own page.
+    const text = await pages.opencode?.evaluate((to) => fetch(to).then((response) => response.text()), path);
+    expect(text).toContain("<title>OpenCode</title>");
+  }
+  for (const path of ["/opencode/", "/opencode/session", "/session"])
+    expect([path, await statusOf(pages.vscode, path)]).toEqual([path, 404]);
 });
 
 test("80: all of them stay usable beside each other", async () => {
@@ -179,81 +123,72 @@ test("80: all of them stay usable beside each other", async () => {
     ["vscode", "/vscode/healthz"],
     ["terminal", "/terminal/token"],
     ["desktop", "/desktop/healthz"],
-    ["opencode", "/opencode/session"],
+    ["opencode", "/session"],
   ] as const) {
-    expect([service, await pages[service]?.evaluate((to) => fetch(to).then((response) => response.status), path)]).toEqual([service, 200]);
+    expect([service, await statusOf(pages[service], path)]).toEqual([service, 200]);
   }
-  const cookies = await context.cookies(origin);
-  expect(cookies.map((cookie) => [cookie.name, cookie.httpOnly, cookie.secure, cookie.sameSite]).sort()).toEqual(
-    ["desktop", "opencode", "terminal", "vscode"].map((service) => [`__Host-errand-${service}-abcdefgh`, true, true, "Lax"]),
+  const { ide, opencode } = door.sites;
+  const cookies = await door.context.cookies([ide, opencode ?? ide]);
+  const ours = cookies.filter((cookie) => cookie.name.includes("errand"));
+  expect(ours.map((cookie) => [cookie.name, cookie.domain, cookie.httpOnly, cookie.secure, cookie.sameSite]).sort()).toEqual(
+    ["desktop", "opencode", "terminal", "vscode"].map((service) => [
+      `__Host-errand-${service}-abcdefgh`,
+      new URL(service === "opencode" ? (opencode ?? "") : ide).hostname,
+      ...[true, true, "Lax"],
+    ]),
   );
 });
 
-/** What a hostile page tries, all with the browser's cookies. Its result says what it got. */
-const ATTACKS = `(async (to) => {
-  const socket = await new Promise((resolve) => {
-    const ws = new WebSocket(to.replace("http", "ws") + "/terminal/ws", ["tty"]);
-    ws.onopen = () => resolve("open");
-    ws.onerror = () => resolve("refused");
-  });
-  const read = await fetch(to + "/vscode/", { credentials: "include" }).then((response) => response.status, () => "refused");
-  await fetch(to + "/opencode/session", { method: "POST", credentials: "include", mode: "no-cors", body: "{}" }).catch(() => {});
-  const image = await new Promise((resolve) => {
-    const img = new Image();
-    img.onload = () => resolve("loaded");
-    img.onerror = () => resolve("refused");
-    img.src = to + "/vscode/_static/src/browser/media/favicon.svg";
-  });
-  document.cookie = "__Host-errand-terminal-abcdefgh=tossed; Path=/; Secure";
-  const frame = document.createElement("iframe");
-  frame.src = to + "/terminal/";
-  await new Promise((resolve) => {
-    frame.onload = resolve;
-    document.body.append(frame);
-  });
-  return { socket, read, image };
-})`;
-
-test("78, 79: pages of a sibling and of another site get nothing", async () => {
-  for (const [from, status] of [
-    [hostile.sibling, 403],
-    [hostile.elsewhere, 401],
-  ] as const) {
-    const page = await context.newPage();
-    await page.goto(from);
-    const answers: [string, number][] = [];
-    page.on("response", (response) => answers.push([new URL(response.url()).pathname, response.status()]));
-    expect(await page.evaluate(`${ATTACKS}(${JSON.stringify(origin)})`)).toEqual({ socket: "refused", read: "refused", image: "refused" });
-    // Playwright shows the frame's answer alone. A same-site page's requests carry the cookie: only where they come from stops them.
-    expect(answers).toEqual([["/terminal/", status]]);
-    await page.close();
-  }
-  const sessions = await pages.opencode?.evaluate(() => fetch("/opencode/session").then((response) => response.json()));
-  expect(sessions).toHaveLength(1);
-  expect(await pages.terminal?.evaluate(() => fetch("/terminal/token").then((response) => response.status))).toBe(200);
+test("who watches the terminal sees it and changes nothing", async () => {
+  door.grants = { sub: "bob", mode: "watch" };
+  const bob = await door.newcomer();
+  const page = await door.open("terminal", undefined, bob);
+  const seen = page.locator(".xterm");
+  await seen.waitFor({ timeout: 30_000 });
+  await pages.terminal?.bringToFront();
+  await pages.terminal?.keyboard.type("clear; echo shown-to-$((40+2))\n");
+  // ttyd paints on a canvas; its page keeps the terminal, with what it shows, in `term`.
+  const screen = `(() => { const { active } = window.term.buffer; return Array.from({ length: active.length }, (_, at) => active.getLine(at).translateToString(true)).join("\\n"); })()`;
+  await expect.poll(() => page.evaluate<string>(screen), { timeout: 15_000 }).toContain("shown-to-42");
+  await page.bringToFront();
+  await seen.click();
+  await page.keyboard.type("echo $((6*7)) > watched.txt\n");
+  await page.waitForTimeout(2_000);
+  expect(existsSync(join(services.workspace, "watched.txt"))).toBe(false);
+  expect(await page.evaluate(() => fetch("/terminal/token", { method: "POST" }).then((response) => response.status))).toBe(403);
+  for (const path of ["/vscode/", "/desktop/"]) expect([path, await statusOf(page, path)]).toEqual([path, 401]);
+  door.grants = {};
 });
 
-test("a revocation cuts the terminal; a reload goes by the Worker again", async () => {
-  const before = opens;
+test("whose right was taken away is put out by the next answer; a reload goes by the Worker again", async () => {
+  const before = door.asked.length;
   const page = pages.terminal;
-  const shell = page?.locator(".xterm");
-  gateway.say({ t: "revoke", sub: "ada" });
-  await expect.poll(() => page?.evaluate(() => fetch("/terminal/token").then((response) => response.status))).toBe(401);
+  const who = () => door.gateway.heard.findLast((message) => message.t === "guests");
+  const places = () => who()?.guests.map(({ sub, mode, admin }) => `${sub} ${mode} ${admin}`) ?? [];
+  await expect.poll(places, { timeout: 40_000 }).toEqual(expect.arrayContaining(["ada drive false", "bob watch false"]));
+  door.gateway.say({ t: "guests", id: who()?.id ?? 0, gone: [places().indexOf("ada drive false")] });
+  await expect.poll(() => statusOf(page, "/terminal/token")).toBe(401);
+  // Bob's stays open.
+  await expect.poll(() => door.sockets.filter((socket) => !socket.isClosed() && socket.url().includes("/terminal/")).length).toBe(1);
+  expect(await statusOf(pages.opencode, "/session")).toBe(401);
   await page?.screenshot({ path: "artefacts/gateway-revoked.png" });
-  // A grant of the same second as the revocation would be refused.
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
   await page?.reload();
-  await shell?.waitFor();
-  expect([page?.url(), opens]).toEqual([`${origin}/terminal/`, before + 1]);
+  await page?.locator(".xterm").waitFor();
+  expect([page?.url(), door.asked.length]).toEqual([`${door.sites.ide}/terminal/`, before + 1]);
+});
+
+test("a revocation cuts at once", async () => {
+  door.gateway.say({ t: "revoke", sub: "ada" });
+  await expect.poll(() => statusOf(pages.terminal, "/terminal/token")).toBe(401);
 });
 
 test("what it told the supervisor, and its end with the channel", async () => {
   for (const service of ["vscode", "desktop", "terminal", "opencode"] as const) {
-    expect(gateway.heard).toContainEqual({ t: "open", service });
-    expect(gateway.heard.filter((message) => message.t === "used" && message.service === service).length).toBeGreaterThan(0);
+    expect(door.gateway.heard).toContainEqual({ t: "open", service });
+    expect(door.gateway.heard.filter((message) => message.t === "used" && message.service === service).length).toBeGreaterThan(0);
   }
-  const gone = new Promise((resolve) => gateway.child.once("exit", resolve));
-  gateway.child.disconnect();
+  const gone = new Promise((resolve) => door.gateway.child.once("exit", resolve));
+  door.gateway.child.disconnect();
   expect(await gone).toBe(1);
-  await expect(fetch(`${origin}/_errand/health`)).rejects.toThrow();
+  await expect(fetch(`http://127.0.0.1:${door.gateway.port}/_errand/health`)).rejects.toThrow();
 });

@@ -6,8 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { FromGateway, ToGateway } from "../../gateway/ipc.ts";
-import type { Service } from "../../protocol/grant.ts";
+import type { FromGateway, GatewayConfig, ToGateway } from "../../gateway/ipc.ts";
 import { serveDesktop } from "../../sandbox/desktop/server.ts";
 import { partsFolder } from "../../sandbox/image/install/folder.mjs";
 import { type PartName, partsReport } from "../../sandbox/image/report.ts";
@@ -37,7 +36,9 @@ async function listening(port: number, within: number): Promise<void> {
 }
 
 export interface Services {
-  upstreams: Record<Service, { port: number; authorization?: string }>;
+  upstreams: GatewayConfig["upstreams"];
+  /** The home of what runs, in which the workspace lies. */
+  home: string;
   workspace: string;
   close(): Promise<void>;
 }
@@ -60,7 +61,7 @@ export async function startServices(): Promise<Services> {
   await mkdir(workspace);
   await writeFile(join(workspace, "hello.txt"), "written by the agent\n");
 
-  const ports = { vscode: await freePort(), terminal: await freePort(), opencode: await freePort() };
+  const ports = { vscode: await freePort(), terminal: await freePort(), terminalWatch: await freePort(), opencode: await freePort() };
   const state = join(home, "code");
   run(path("node"), [
     ...[path("code-server"), "--auth", "none", "--bind-addr", `127.0.0.1:${ports.vscode}`, "--config", "/dev/null", "--disable-telemetry"],
@@ -74,7 +75,11 @@ export async function startServices(): Promise<Services> {
     ],
     ...["--extensions-dir", join(state, "extensions"), workspace],
   ]);
-  run(path("ttyd"), ["-i", "127.0.0.1", "-p", String(ports.terminal), "-W", "-O", "-t", "disableLeaveAlert=true", "bash", "--norc"]);
+  const ttyd = (port: number) => ["-i", "127.0.0.1", "-p", String(port), "-O", "-t", "disableLeaveAlert=true"];
+  const tmux = [path("tmux"), "-S", join(home, "tmux.sock"), "-f", "/dev/null"];
+  run(path("ttyd"), [...ttyd(ports.terminal), "-W", ...tmux, "new-session", "-A", "-s", "errand"]);
+  const watch = ["attach-session", "-r", "-f", "read-only,ignore-size", "-t", "=errand"];
+  run(path("ttyd"), [...ttyd(ports.terminalWatch), ...tmux, "-N", ...watch]);
   run(path("opencode"), ["serve", "--hostname", "127.0.0.1", "--port", String(ports.opencode)], {
     OPENCODE_SERVER_PASSWORD: "inner",
     OPENCODE_DISABLE_MODELS_FETCH: "1",
@@ -108,16 +113,20 @@ export async function startServices(): Promise<Services> {
   run(path("xterm"), ["-display", display, "-geometry", "60x20+20+20"]);
 
   return {
+    home,
     workspace,
     upstreams: {
       vscode: { port: ports.vscode },
       terminal: { port: ports.terminal },
+      terminalWatch: { port: ports.terminalWatch },
       desktop: { port: desktop.port },
       opencode: { port: ports.opencode, authorization: `Basic ${Buffer.from("opencode:inner").toString("base64")}` },
     },
     async close() {
       await desktop.close();
       await Promise.all(children.map(endGroup));
+      // Its server outlives what started it.
+      await once(spawn(path("tmux"), [...tmux.slice(1), "kill-server"], { stdio: "ignore" }), "exit");
       await rm(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
