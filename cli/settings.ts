@@ -17,6 +17,10 @@ export type ModelSettings =
   | { kind: "demonstration" }
   | { kind: "real"; url: string; key: string; name: string; price: string; context: string };
 
+/** How much the model may be used, by the names of the Worker's settings; empty: as the Worker has it. */
+export const MODEL_CAPS = ["MODEL_CALLS_PER_TURN", "MODEL_TOKENS_PER_TURN", "MODEL_TOKENS_PER_SESSION", "MODEL_TOKENS_PER_DAY"] as const;
+export type ModelCaps = Record<(typeof MODEL_CAPS)[number], string>;
+
 export type StartSettings = {
   port: number;
   data: string;
@@ -25,6 +29,7 @@ export type StartSettings = {
   model: ModelSettings;
   signIn: SignInSettings;
   /** What browsers reach sandboxes by. */
+  modelCaps: ModelCaps;
   sandboxHost: SandboxHost;
   /** Null: the sample repository of the local git host. */
   repository: string | null;
@@ -80,6 +85,7 @@ export function readSettings(
     signIn: readSignIn(env, mistakes, remarks),
     sandboxHost: readSandboxHost(env, mistakes),
     repository: text(env.ERRAND_REPOSITORY),
+    modelCaps: readCaps(env, mistakes),
     repositoryBaseUrl: text(env.ERRAND_REPOSITORY_BASE_URL),
     remarks,
   };
@@ -150,5 +156,14 @@ function isPrice(json: string): boolean {
     );
   } catch {
     return false;
+function readCaps(env: Env, mistakes: string[]): ModelCaps {
+  const read = (name: (typeof MODEL_CAPS)[number]): string => {
+    const cap = text(env[`ERRAND_${name}`]) ?? "";
+    if (cap && !/^[1-9]\d{0,14}$/.test(cap)) mistakes.push(`ERRAND_${name} must be a whole number from 1, not “${cap}”`);
+    return cap;
+  };
+  return Object.fromEntries(MODEL_CAPS.map((name) => [name, read(name)])) as ModelCaps;
+}
+
   }
 }

@@ -50,6 +50,7 @@ export function workerVars(
     MODEL_PRICE: model.kind === "real" ? model.price : '{"input":0,"output":0}',
     MODEL_CONTEXT: model.kind === "real" ? model.context : "",
   };
+    ...settings.modelCaps,
 }
 
 /** Who is let in where only the local people can be. */

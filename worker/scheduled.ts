@@ -2,11 +2,13 @@
 import { gitHubApp } from "../bots/github/client.ts";
 import { forgetOld } from "./auth/audit.ts";
 import { sweepDeliveries } from "./github-sweep.ts";
+import { forgetOldDays } from "./session/model-day.ts";
 import { githubOf, settingsOf } from "./settings.ts";
 
 /** Does all of it. Logs a line for what it did or could not do; never rejects, since the next time is soon. */
 export async function scheduled(_controller: unknown, env: Env): Promise<void> {
   await forgetOld(env.DB, Date.now()).catch(() => console.warn(JSON.stringify({ at: "audit", outcome: "old entries not deleted" })));
+  await forgetOldDays(env.DB, Date.now()).catch(() => console.warn(JSON.stringify({ at: "model-days", outcome: "old rows not deleted" })));
   await sweepGitHub(env);
 }
 

@@ -2,7 +2,13 @@ import { expect, it } from "vitest";
 import { githubOf, settingsOf } from "./settings.ts";
 
 it("takes what is empty as not set", () => {
-  expect(settingsOf({ BACKEND_URL: " ", MODEL_PRICE: "" })).toMatchObject({ BACKEND_URL: null, MODEL_PRICE: null, MODEL_CONTEXT: 128_000 });
+  expect(settingsOf({ BACKEND_URL: " ", MODEL_PRICE: "" })).toMatchObject({
+    BACKEND_URL: null,
+    MODEL_PRICE: null,
+    MODEL_CONTEXT: 128_000,
+    MODEL_CALLS_PER_TURN: 1_000,
+    MODEL_TOKENS_PER_DAY: null,
+  });
 });
 
 it("keeps of an address what names its place", () => {
@@ -53,6 +59,8 @@ it.each([
   ["MODEL_PRICE", "{input:3}"],
   ["MODEL_PRICE", '{"input":"3"}'],
   ["MODEL_CONTEXT", "many"],
+  ["MODEL_CALLS_PER_TURN", "0"],
+  ["MODEL_TOKENS_PER_DAY", "a lot"],
   ["BACKEND_URL", "localhost"],
 ])("names %s when it is %s", (name, value) => {
   expect(() => settingsOf({ [name]: value })).toThrow(new RegExp(`^wrong settings: ${name}`));

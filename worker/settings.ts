@@ -20,6 +20,9 @@ const price = z.object(
   'must be JSON such as {"input":3,"output":15}',
 );
 
+const atLeastOne = z.number("must be a whole number from 1").int("must be a whole number from 1").positive("must be a whole number from 1");
+const cap = optional.transform((text) => (text === null ? null : Number(text))).pipe(atLeastOne.nullable());
+
 /** 32 bytes in base64: a key for AES-256. */
 const key = z.string().transform((text, issue) => {
   try {
@@ -128,6 +131,12 @@ export type Settings = z.infer<typeof Schema>;
 
 /** Keys by id, and which of them new secrets are encrypted with. */
 export type TokenKeys = NonNullable<Settings["TOKEN_KEYS"]>;
+  /** Calls of the model that one turn may make: the default is far above honest work, a stop for runaways. */
+  MODEL_CALLS_PER_TURN: optional.transform((text) => Number(text ?? 1_000)).pipe(atLeastOne),
+  /** Tokens, of prompts and answers together, that a turn, a session, and all sessions in a day (UTC) may use; empty: as many as they like. */
+  MODEL_TOKENS_PER_TURN: cap,
+  MODEL_TOKENS_PER_SESSION: cap,
+  MODEL_TOKENS_PER_DAY: cap,
 /** Who may sign in besides the first user and who was invited. Names are in lower case. */
 export type SignInRules = Settings["SIGN_IN_RULES"];
 

@@ -3,12 +3,26 @@ import type { NumberedEvent } from "../../protocol/events.ts";
 import { runningTurn, type View } from "../../protocol/view.ts";
 import type { Decision } from "../auth/rights.ts";
 import type { AppContext } from "../routes/app.ts";
+import type { ModelUse } from "../session/model-caps.ts";
 import { SessionBlocks, titleOf } from "./blocks.tsx";
 import { Bar, page } from "./document.tsx";
 import { Steps } from "./steps.tsx";
+import { useWords } from "./wording.ts";
 
-/** What the page shows. `steps`: events for the lists of steps; `from`: number of the first that was looked at; `to`: of the last. */
-export type Shown = { session: string; view: View; n: number; steps: readonly NumberedEvent[]; from: number; to: number; now: number };
+/**
+ * What the page shows. `steps`: events for the lists of steps; `from`: number of the first that was looked at; `to`: of the last. `use`: what the Worker
+ * counted of the model.
+ */
+export type Shown = {
+  session: string;
+  view: View;
+  n: number;
+  steps: readonly NumberedEvent[];
+  from: number;
+  to: number;
+  use: ModelUse | null;
+  now: number;
+};
 
 /** The whole page. `prompting`: whether the person may say something here. */
 export function sessionPage(c: AppContext, shown: Shown, prompting: Decision): Response {
@@ -55,11 +69,16 @@ export function sessionFragment(c: AppContext, shown: Shown): Response {
 /** `inPlace`: steps stand in their turns' lists; otherwise they come apart, for the script to append. `looking`: without buttons, which would be refused. */
 function Main(props: { shown: Shown; inPlace: boolean; looking: boolean }) {
   const { shown, inPlace, looking } = props;
-  const { session, view, n, steps, from, to, now } = shown;
+  const { session, view, n, steps, from, to, use, now } = shown;
   const running = runningTurn(view) !== undefined || view.sandbox.state === "starting";
   return (
     <main class={looking ? "looking" : ""} data-session={session} data-n={n} data-to={to} data-running={String(running)}>
       <SessionBlocks view={view} session={session} now={now} steps={inPlace ? steps : []} />
+      {use === null || use.calls === 0 ? null : (
+        <p class="quiet" id="use" data-block>
+          {useWords(use)}
+        </p>
+      )}
       {inPlace && from > 1 ? (
         <p class="quiet">
           Steps before event {from} are not shown here; <a href={`/api/sessions/${session}/events?after=0`}>the log</a> has them.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SessionEvent } from "../../protocol/events.ts";
 import { applyEvent, emptyView } from "../../protocol/view.ts";
-import { personWords, phaseLines, sandboxWords, turnFigures } from "./wording.ts";
+import { personWords, phaseLines, sandboxWords, turnFigures, useWords } from "./wording.ts";
 
 const viewOf = (...events: SessionEvent[]) => {
   const view = emptyView();
@@ -60,3 +60,11 @@ test.each([
   [{ id: "slack:T1:U7" }, "U7 on Slack"],
   [{ id: "slack:T1:U7", name: "Ada" }, "Ada"],
 ])("a person: %j", (who, words) => expect(personWords(who)).toBe(words));
+
+test.each([
+  [{ calls: 1, prompt: 900, cached: 0, completion: 20, estimated: 0 }, "Model tokens counted: 1 call, 900 tokens in (0 cached), 20 out."],
+  [
+    { calls: 1_200, prompt: 12_345, cached: 8_000, completion: 1_000, estimated: 2 },
+    "Model tokens counted: 1.2k calls, 12.3k tokens in (8.0k cached), 1.0k out, of 2 of them estimated.",
+  ],
+])("what was used of the model: %j", (use, words) => expect(useWords(use)).toBe(words));

@@ -1,6 +1,7 @@
 /** Words for states, so that every page says the same. Pure. */
 import type { Person } from "../../protocol/request.ts";
 import type { SandboxView, TurnState, TurnView } from "../../protocol/view.ts";
+import type { ModelUse } from "../session/model-caps.ts";
 import { count, dollars, duration } from "./time.ts";
 
 /** The state of a turn in words. */
@@ -62,4 +63,11 @@ export function phaseLines(sandbox: SandboxView, now: number): PhaseLine[] {
     time: ms === null ? duration(now - startedAt) : duration(ms),
     error,
   }));
+}
+
+/** What the Worker counted of the model in a session. A turn's own figures are the agent's. */
+export function useWords({ calls, prompt, cached, completion, estimated }: ModelUse): string {
+  const called = calls === 1 ? "1 call" : `${count(calls)} calls`;
+  const guessed = estimated > 0 ? `, of ${count(estimated)} of them estimated` : "";
+  return `Model tokens counted: ${called}, ${count(prompt)} tokens in (${count(cached)} cached), ${count(completion)} out${guessed}.`;
 }

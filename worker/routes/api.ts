@@ -134,9 +134,10 @@ apiRoutes
   })
   .get("/api/sessions/:id", may("see"), async (c) => {
     const id = c.req.param("id");
-    const snapshot = await agentOf(c.env, id)?.snapshot();
+    const agent = agentOf(c.env, id);
+    const [snapshot, model] = await Promise.all([agent?.snapshot(), agent?.modelUse()]);
     if (!snapshot) return noSuchSession(c);
-    return c.json({ id, links: linksOf(c.var.settings.PUBLIC_ORIGIN ?? "", id), n: snapshot.n, view: snapshot.view });
+    return c.json({ id, links: linksOf(c.var.settings.PUBLIC_ORIGIN ?? "", id), n: snapshot.n, view: snapshot.view, model });
   })
   .post("/api/sessions/:id/messages", may("prompt"), jsonOnly, limited, async (c) => {
     const parsed = await bodyOf(c, FromClient);

@@ -1,38 +1,59 @@
 /**
  * The model route: what OpenCode in a sandbox calls instead of a provider. The sandbox holds only a token of its session
- * and generation; the provider's key is added here and never leaves the Worker. Errors have OpenAI's shape, since that
+ * and generation; the provider's key is added here and never leaves the Worker. What a call uses is read from the answer as it passes. Errors have OpenAI's shape, since that
  * is what the caller reads.
  */
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import * as z from "zod";
-import { type AppContext, agentOf, routes } from "./app.ts";
+import type { ModelRefusal } from "../session/contract.ts";
+import { type Agent, type AppContext, agentOf, routes, waitUntil } from "./app.ts";
+import { CallUnderWay } from "./model-call.ts";
+import { charactersIn, oneJson, streamAsIs, streamWithoutUsage } from "./model-usage.ts";
 
 /** The largest request body taken: the platform's own limit for a message to an object. */
 export const MAX_MODEL_BODY = 32 * 1024 * 1024;
 /** How much of a provider's error is passed on, in characters. */
 const MAX_PROVIDER_ERROR = 2_000;
 
-const Body = z.looseObject({ model: z.string(), messages: z.array(z.unknown()).min(1) });
+const Body = z.looseObject({
+  model: z.string(),
+  messages: z.array(z.unknown()).min(1),
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
+});
 
-const openAiError = (c: AppContext, status: ContentfulStatusCode, code: string, message: string) =>
-  c.json({ error: { message, type: "errand_error", param: null, code } }, status);
+/** What ends a stream of events that was ended here: a stream that only stops may be taken for a whole answer. */
+const CUT = new TextEncoder().encode(
+  `data: ${JSON.stringify({ error: { message: "The call was ended: what it was for is over.", type: "errand_error", param: null, code: "call_ended" } })}\n\n`,
+);
 
-const CODE_OF = { 401: "invalid_token", 410: "generation_ended", 429: "budget_reached" } as const;
+const openAiError = (c: AppContext, status: ContentfulStatusCode, code: string, message: string, more: Record<string, unknown> = {}) =>
+  c.json({ error: { message, type: "errand_error", param: null, code, ...more } }, status);
 
-/** An answer that ends the call here, or null where the token may call the model. */
-async function refusal(c: AppContext): Promise<Response | null> {
-  const token = /^Bearer (\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  const agent = agentOf(c.env, c.req.param("session") ?? "");
-  if (!agent || token === undefined) return openAiError(c, 401, "invalid_token", "A model token of this session is needed.");
-  const allowed = await agent.allowModelCall(token);
-  return allowed.ok ? null : openAiError(c, allowed.status, CODE_OF[allowed.status], allowed.why);
+/** A refusal for OpenCode. A cap that is reached is 402 and not 429: that ends the turn at once, while 429 is tried again for a minute or as long as told. */
+function refused(c: AppContext, { status, code, why, action, cap, limit }: ModelRefusal): Response {
+  if (status === 429) c.header("retry-after", "5");
+  const more = Object.fromEntries(Object.entries({ action, cap, limit }).filter(([, value]) => value !== undefined));
+  return openAiError(c, status, code, why, more);
 }
+
+/** The session's object and the token with which it is called; null: there is none. */
+function caller(c: AppContext): { agent: () => Agent; token: string } | null {
+  const token = /^Bearer (\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  const first = agentOf(c.env, c.req.param("session") ?? "");
+  if (!first || token === undefined) return null;
+  return { agent: () => agentOf(c.env, c.req.param("session") ?? "") ?? first, token };
+}
+
+const noToken = (c: AppContext) => openAiError(c, 401, "invalid_token", "A model token of this session is needed.");
 
 export const modelRoutes = routes()
   .get("/sandbox/:session/model/v1/models", async (c) => {
-    const refused = await refusal(c);
-    if (refused) return refused;
+    const from = caller(c);
+    if (!from) return noToken(c);
+    const allowed = await from.agent().allowModelCall(from.token);
+    if (!allowed.ok) return refused(c, allowed);
     const id = c.var.settings.MODEL_NAME;
     return c.json({ object: "list", data: id === null ? [] : [{ id, object: "model", created: 0, owned_by: "errand" }] });
   })
@@ -43,38 +64,64 @@ export const modelRoutes = routes()
       onError: (c) => openAiError(c, 413, "too_large", `A request may have at most ${MAX_MODEL_BODY} bytes.`),
     }),
     async (c) => {
-      const refused = await refusal(c);
-      if (refused) return refused;
-      const { MODEL_URL, MODEL_NAME, MODEL_KEY } = c.var.settings;
-      if (MODEL_URL === null || MODEL_NAME === null)
-        return openAiError(c, 503, "no_model", "No model is set. Set MODEL_URL, MODEL_NAME and, where one is needed, MODEL_KEY.");
-      const body = Body.safeParse(await c.req.json().catch(() => undefined));
-      if (!body.success) return openAiError(c, 400, "invalid_request", "The body must be JSON with `model` and `messages`.");
-      const headers = new Headers({ "content-type": "application/json", accept: c.req.header("accept") ?? "*/*" });
-      if (MODEL_KEY !== null) headers.set("authorization", `Bearer ${MODEL_KEY}`);
-      let answer: Response;
+      const from = caller(c);
+      if (!from) return noToken(c);
+      const begun = await from.agent().beginModelCall(from.token);
+      if (!begun.ok) return refused(c, begun);
+      const call = new CallUnderWay(begun.call, from.agent, c.req.raw.signal);
+      waitUntil(c, call.told);
       try {
-        answer = await fetch(`${MODEL_URL.replace(/\/+$/, "")}/chat/completions`, {
-          method: "POST",
-          headers,
-          body: JSON.stringify({ ...body.data, model: MODEL_NAME }),
-          redirect: "manual",
-          // workerd notices that the client went once it writes to it: at the latest when the answer begins.
-          signal: c.req.raw.signal,
-        });
+        return await carry(c, call);
       } catch (error) {
-        // The text of a network error can hold the provider's address, which is the operator's business only.
-        console.warn("model: no answer", error instanceof Error ? error.name : "unknown");
-        return openAiError(c, 502, "model_unreachable", "The model's address did not answer.");
+        call.end(null);
+        throw error;
       }
-      if (answer.ok) return passOn(answer, answer.body);
-      if (answer.status >= 300 && answer.status < 400) {
-        await answer.body?.cancel();
-        return openAiError(c, 502, "model_redirect", `The model's address redirects (${answer.status}), which is not followed.`);
-      }
-      return passOn(answer, withoutKey(await firstCharacters(answer, MAX_PROVIDER_ERROR), MODEL_KEY));
     },
   );
+
+/** Calls the provider and passes its answer on. */
+async function carry(c: AppContext, call: CallUnderWay): Promise<Response> {
+  const unused = (answer: Response): Response => {
+    call.end(null);
+    return answer;
+  };
+  const { MODEL_URL, MODEL_NAME, MODEL_KEY } = c.var.settings;
+  if (MODEL_URL === null || MODEL_NAME === null)
+    return unused(openAiError(c, 503, "no_model", "No model is set. Set MODEL_URL, MODEL_NAME and, where one is needed, MODEL_KEY."));
+  const body = Body.safeParse(await c.req.json().catch(() => undefined));
+  if (!body.success) return unused(openAiError(c, 400, "invalid_request", "The body must be JSON with `model` and `messages`."));
+  const { stream, stream_options } = body.data;
+  const headers = new Headers({ "content-type": "application/json", accept: c.req.header("accept") ?? "*/*" });
+  if (MODEL_KEY !== null) headers.set("authorization", `Bearer ${MODEL_KEY}`);
+  const asked = { ...body.data, model: MODEL_NAME, ...(stream ? { stream_options: { ...stream_options, include_usage: true } } : {}) };
+  let answer: Response;
+  try {
+    answer = await fetch(`${MODEL_URL.replace(/\/+$/, "")}/chat/completions`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(asked),
+      redirect: "manual",
+      // workerd notices that the client went once it writes to it: at the latest when the answer begins.
+      signal: call.signal,
+    });
+  } catch (error) {
+    if (call.signal.aborted) return unused(openAiError(c, 410, "call_ended", "The call was ended: what it was for is over."));
+    // The text of a network error can hold the provider's address, which is the operator's business only.
+    console.warn("model: no answer", error instanceof Error ? error.name : "unknown");
+    return unused(openAiError(c, 502, "model_unreachable", "The model's address did not answer."));
+  }
+  if (answer.ok && answer.body) {
+    const isStream = answer.headers.get("content-type")?.includes("text/event-stream") === true;
+    const passing = !isStream ? oneJson() : stream_options?.include_usage === true ? streamAsIs() : streamWithoutUsage();
+    const characters = charactersIn([body.data.messages, body.data.tools]);
+    return passOn(answer, call.pass(answer.body, passing, characters, isStream ? CUT : new Uint8Array()));
+  }
+  if (answer.status >= 300 && answer.status < 400) {
+    await answer.body?.cancel();
+    return unused(openAiError(c, 502, "model_redirect", `The model's address redirects (${answer.status}), which is not followed.`));
+  }
+  return unused(passOn(answer, withoutKey(await firstCharacters(answer, MAX_PROVIDER_ERROR), MODEL_KEY)));
+}
 
 /** The provider's answer with only the headers a client needs. */
 function passOn(answer: Response, body: ReadableStream | string | null): Response {

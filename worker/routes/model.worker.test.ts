@@ -32,7 +32,7 @@ describe("a call", () => {
     expect(sent?.url).toBe("https://model.test/v1/chat/completions");
     expect(sent?.headers.get("authorization")).toBe("Bearer test-model-key");
     expect([...(sent?.headers.keys() ?? [])].sort()).toEqual(["accept", "authorization", "content-type"]);
-    expect(JSON.parse(sent?.body ?? "")).toEqual({ ...body, model: "test-model" });
+    expect(JSON.parse(sent?.body ?? "")).toEqual({ ...body, model: "test-model", stream_options: { include_usage: true } });
   });
 
   test("streams as it comes", async () => {

@@ -40,13 +40,13 @@ const limited = bodyLimit({
 });
 
 async function shown(agent: Agent, session: string, after: number | undefined): Promise<Shown | null> {
-  const snapshot = await agent.snapshot();
+  const [snapshot, use] = await Promise.all([agent.snapshot(), agent.modelUse()]);
   if (!snapshot) return null;
   const { n, view } = snapshot;
   const from = after ?? Math.max(0, n - STEPS_LOOKED_AT);
   const steps =
     n > from ? ((await agent.eventsAfter(from, after === undefined ? STEPS_LOOKED_AT : STEPS_PER_REFRESH)) as NumberedEvent[]) : [];
-  return { session, view, n, steps, from: from + 1, to: steps.at(-1)?.n ?? from, now: Date.now() };
+  return { session, view, n, steps, from: from + 1, to: steps.at(-1)?.n ?? from, use: use?.session ?? null, now: Date.now() };
 }
 
 export const pageRoutes = routes();

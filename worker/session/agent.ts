@@ -9,7 +9,7 @@ import type { Service } from "../../protocol/grant.ts";
 import { Request as Ask } from "../../protocol/request.ts";
 import type { View } from "../../protocol/view.ts";
 import { compose, TABLES } from "./composition.ts";
-import type { Accepted, Opening, SessionRpc, Whose } from "./contract.ts";
+import type { Accepted, CallUsage, ModelCall, ModelRefusal, Opening, SessionRpc, Whose } from "./contract.ts";
 import type { Row } from "./delivery.ts";
 import type { SessionUse } from "./model-calls.ts";
 import { openingOf } from "./opening.ts";
@@ -26,6 +26,8 @@ const MOST_OF_A_REQUEST = 50;
 const AFTER_ERROR_MS = 10_000;
 /** In an object without a session: the id of the session that its thread belongs to. */
 const LEADS_TO = "leads-to";
+/** A token of a sandbox that is not heard any more. */
+const ENDED: ModelRefusal = { ok: false, status: 410, code: "generation_ended", why: "this session's sandbox has ended" };
 
 export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   readonly #now = () => Date.now();
@@ -43,7 +45,6 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     report: (entry) => this.#report(entry),
   });
   #exists = hasTables(this.ctx.storage.sql);
-  readonly #modelCalls = new ModelCalls();
   /** The runner may have sent what is not known here: a frame could not be taken, or this object has just woken. */
   #missed = true;
   /** Not before this time, ms since 1970, is reconcile called by time, since it failed. */
@@ -136,12 +137,46 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     return Promise.resolve(openingOf(this.#parts.log.view(), sites, service, port));
   }
 
-  async allowModelCall(token: string): Promise<Awaited<ReturnType<SessionRpc["allowModelCall"]>>> {
+  async allowModelCall(token: string): Promise<{ ok: true; generation: number } | ModelRefusal> {
     const { generation } = this.#exists ? this.#parts.sandbox.get() : { generation: 0 };
     if (generation === 0 || !(await this.#parts.care.isToken("model", generation, token)))
-      return { ok: false, status: 401, why: "not a token of this session's sandbox" };
-    if (!this.#parts.care.isHeard(generation)) return { ok: false, status: 410, why: "this session's sandbox has ended" };
-    return this.#modelCalls.allow(generation, this.#parts.turns.running()?.id);
+      return { ok: false, status: 401, code: "invalid_token", why: "not a token of this session's sandbox" };
+    return this.#parts.care.isHeard(generation) ? { ok: true, generation } : ENDED;
+  }
+
+  async beginModelCall(token: string): Promise<ModelCall> {
+    const { modelCalls, modelDay, turns } = this.#parts;
+    const allowed = await this.allowModelCall(token);
+    if (!allowed.ok) return allowed;
+    await modelDay.known();
+    // It may have ended while D1 was asked.
+    if (!this.#parts.care.isHeard(allowed.generation)) return ENDED;
+    return this.#transaction(() => modelCalls.begin(allowed.generation, turns.running(), this.#now()));
+  }
+
+  modelCallOver(call: number): Promise<string> {
+    const over = this.#exists ? this.#parts.modelCalls.over(call) : Promise.resolve("there is no such session");
+    this.#cutModelCalls();
+    return over;
+  }
+
+  endModelCall(call: number, usage: CallUsage | null): Promise<void> {
+    if (!this.#exists) return Promise.resolve();
+    this.#transaction(() => this.#parts.modelCalls.end(call, usage));
+    this.#parts.modelDay.decide(this.#now(), false);
+    this.#arm();
+    return Promise.resolve();
+  }
+
+  modelUse(): Promise<SessionUse | null> {
+    return Promise.resolve(this.#exists ? this.#parts.modelCalls.use() : null);
+  }
+
+  /** Whoever carries a call that is for nothing any more hears so. */
+  #cutModelCalls(): void {
+    const { care, modelCalls, sandbox, turns } = this.#parts;
+    const { generation } = sandbox.get();
+    modelCalls.cut(care.isHeard(generation) ? generation : null, turns.running()?.id);
   }
 
   /** WebSocket upgrades: `/runner?generation=` with the runner's token, `/viewer?after=` (the Worker has checked the right, and says whose to check again). */
@@ -252,6 +287,8 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     const { log, members } = this.#parts;
     const before = log.last();
     this.#parts.conversation.handle(request);
+    this.#cutModelCalls();
+    this.#parts.modelDay.decide(now, this.#parts.turns.running() !== undefined);
     for (const { event } of log.after(before, MOST_OF_A_REQUEST)) if (event.type === "turn.queued") members.add(event.who.id);
     // Whatever was said may come with a change of the pull request: what it is now is asked, not believed.
     if (request.kind === "changed" || request.kind === "closed") this.#parts.pullCare.changed();

@@ -22,6 +22,8 @@ import { Guests } from "./guests.ts";
 import { Log, logTables } from "./log.ts";
 import { Members, memberTables } from "./members.ts";
 import { linksOf, messageOf } from "./messages.ts";
+import { ModelCalls, modelTables } from "./model-calls.ts";
+import { ModelDay, modelDayTables } from "./model-day.ts";
 import { Offers } from "./offers.ts";
 import { Outbox, outboxTables } from "./outbox.ts";
 import { Outside } from "./outside.ts";
@@ -50,6 +52,8 @@ export const TABLES = [
   threadTables,
   pullTables,
   memberTables,
+  modelTables,
+  modelDayTables,
 ];
 
 /** What the object that owns the session does for its parts. */
@@ -89,6 +93,8 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
   const threads = new Threads(sql);
   const pulls = new Pulls(sql);
   const members = new Members(sql);
+  const modelDay = new ModelDay(sql, env.DB, { limit: settings.MODEL_TOKENS_PER_DAY, sessionId, now, report });
+  const modelCalls = new ModelCalls(sql, modelDay, { caps: settings, report });
   const viewers = new Viewers(ctx, log, { now, maySee: stillMaySee(env, settings, core.whose), again: core.arm, report });
   const registry = new Registry(env.DB, { report, neighbours: (ids) => kin.meet(ids) });
 
@@ -195,10 +201,10 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
   );
 
   return {
-    ...{ inbox, turns, log, sandbox, members, viewers, registry, outbox, link, conversation, care, pullCare, kin },
+    ...{ inbox, turns, log, sandbox, members, viewers, registry, outbox, link, conversation, care, pullCare, kin, modelCalls, modelDay },
     /** What remembers something beside SQLite, which may be ahead of it after a transaction was rolled back. */
     forgetful: [log, turns, asks, sandbox, link, outbox, threads, pulls],
     /** What time alone moves. */
-    timed: [inbox, turns, asks, outbox, care, pullCare, threads, viewers],
+    timed: [inbox, turns, asks, outbox, care, pullCare, threads, viewers, modelDay],
   };
 }

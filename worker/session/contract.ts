@@ -2,6 +2,7 @@
 import type { Service } from "../../protocol/grant.ts";
 import type { Request as Ask } from "../../protocol/request.ts";
 import type { View } from "../../protocol/view.ts";
+import type { SessionUse } from "./model-calls.ts";
 
 /** `accepted`: on disk, will be handled. `duplicate`: was here already. `ignored`: nothing to do, and why (such as a reply in a thread without a session). */
 export type Accepted = { status: "accepted" | "duplicate" | "ignored"; why: string | null };
@@ -19,6 +20,21 @@ export type Opening =
 
 /** Whose session it is: what decides who may see and use it. Ids of people as in `Person`. `repository` as in the view. */
 export type Whose = { thread: string; repository: string | null; began: string | null; members: string[]; closed: boolean };
+
+/** Why the model is not called. `action`, `cap` and `limit` where a cap of the installation is reached. */
+export type ModelRefusal = {
+  ok: false;
+  status: 401 | 402 | 403 | 410 | 429;
+  code: "invalid_token" | "budget_reached" | "no_turn" | "turn_stopped" | "generation_ended" | "too_many_at_once";
+  why: string;
+  action?: string;
+  cap?: string;
+  limit?: number;
+};
+/** A call of the model that may be made, by its number in the session. */
+export type ModelCall = { ok: true; call: number } | ModelRefusal;
+/** What one call used, in tokens, by the provider's word; `estimated`: the provider said nothing. `cached` is part of `prompt`. */
+export type CallUsage = { prompt: number; cached: number; completion: number; estimated: boolean };
 
 export interface SessionRpc {
   /** Returns only after the request is durable. Throws if it could not be stored: then the sender must try again. */
