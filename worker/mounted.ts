@@ -11,6 +11,7 @@ import { problem } from "./routes/errors.ts";
 import { githubRoutes } from "./routes/github.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { linkRoutes } from "./routes/links.ts";
+import { keyRoutes } from "./routes/keys.ts";
 import { modelRoutes } from "./routes/model.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { peopleRoutes } from "./routes/people.ts";
@@ -31,6 +32,7 @@ for (const routes of [
   authRoutes(),
   adminRoutes,
   peopleRoutes,
+  keyRoutes,
   apiRoutes,
   modelRoutes,
   runnerRoutes,

@@ -35,6 +35,12 @@ const DOORS: Record<string, Door> = {
   "DELETE /api/auth/sessions/:id": "signed in",
   "POST /api/auth/sign-out": "signed in",
   "POST /api/auth/sign-out-everywhere": "signed in",
+  "GET /api/auth/keys": "signed in",
+  "POST /api/auth/keys": "signed in",
+  "DELETE /api/auth/keys/:id": "signed in",
+  "GET /account/keys": "signed in",
+  "POST /account/keys": "signed in",
+  "POST /account/keys/:id/revoke": "signed in",
   "GET /account": "signed in",
   "POST /account/sign-out": "signed in",
   "POST /account/sign-out-everywhere": "signed in",
@@ -157,7 +163,8 @@ beforeAll(async () => {
   sessions.slack = await begin(`slack:T1:C1:${fresh()}.000100`, "acme/matrix", ["slack:T1:UOTHER", `slack:${people.member.slack}`]);
 });
 
-async function knock(route: string, name: Name, session: string): Promise<number> {
+/** Asks as somebody; with a key of theirs where a scope is named. */
+async function knock(route: string, name: Name, session: string, scope?: "read" | "prompt"): Promise<number> {
   const [method = "", pattern = ""] = route.split(" ");
   const path = pattern
     .replace(":id", session)
@@ -169,7 +176,7 @@ async function knock(route: string, name: Name, session: string): Promise<number
   const sent = SENT[route]?.() ?? {};
   const headers = new Headers(sent.headers);
   if (name === "nobody") headers.set("x-forwarded-for", "203.0.113.9");
-  else if (name !== "owner") headers.set("authorization", `Bearer ${await people[name].token()}`);
+  else if (name !== "owner") headers.set("authorization", `Bearer ${scope ? await people[name].key(scope) : await people[name].token()}`);
   const answer = await ask(path, { ...sent, method: method === "ALL" ? "GET" : method, headers });
   await answer.body?.cancel();
   return answer.status;
@@ -180,6 +187,35 @@ describe.each(["github", "slack"] as const)("of a session in a thread of %s", (s
     test.each(Object.entries(DOORS))("%s (%s)", async (route, door) => {
       const status = await knock(route, name, sessions[surface]);
       if (door === "own") expect([400, 401, 426, 429, 503]).toContain(status);
+/** Where programs come in with a key; what stands behind counts as well. */
+const FOR_KEYS = [
+  "GET /api/sessions",
+  "POST /api/sessions",
+  "GET /api/auth/me",
+  ...Object.keys(DOORS).filter((route) => route.includes(" /api/sessions/:id")),
+];
+/** Of each of these a key, with that scope. */
+const KEYS = [
+  { name: "writer", scope: "read" },
+  { name: "writer", scope: "prompt" },
+  { name: "reader", scope: "prompt" },
+  { name: "admin", scope: "prompt" },
+] as const;
+/** Beginning a session is prompting it. */
+const takesPrompt = (route: string, door: Door) => door === "prompt" || route === "POST /api/sessions";
+
+describe.each(KEYS)("with a key of the $name to $scope", ({ name, scope }) => {
+  test.each(Object.entries(DOORS))("%s (%s)", async (route, door) => {
+    const status = await knock(route, name, sessions.github, scope);
+    const persons: readonly Name[] = IN.github[door];
+    const inside = FOR_KEYS.includes(route) && persons.includes(name) && (scope === "prompt" || !takesPrompt(route, door));
+    if (door === "own") expect([400, 401, 426, 429, 503]).toContain(status);
+    else if (door === "open" || inside) expect([401, 403]).not.toContain(status);
+    else expect(status).toBe(403);
+    expect(status).not.toBe(500);
+  });
+});
+
       else if (IN[surface][door].includes(name)) expect([401, 403]).not.toContain(status);
       else expect(status).toBe(name === "nobody" ? 401 : 403);
       expect(status).not.toBe(500);

@@ -1,11 +1,20 @@
 /** The doors: every route that needs a person goes through one of these. Who that person is says `identity.ts`. */
 import type { MiddlewareHandler } from "hono";
 import { accessPage } from "../pages/problem.tsx";
-import { type App, isUpgrade } from "../routes/app.ts";
+import { type App, type AppContext, isUpgrade } from "../routes/app.ts";
 import { problem } from "../routes/errors.ts";
 import { pageOfOurs } from "./go-to.ts";
-import { identityOf } from "./identity.ts";
+import { type Identity, identityOf } from "./identity.ts";
 import { tooOften } from "./rate-limit.ts";
+
+/** Where a key is let in: sessions, and who it is. Everything else takes a person, and so does a route that nobody thought of here. */
+const FOR_KEYS = /^\/api\/(?:sessions(?:\/|$)|auth\/me$)/;
+
+/** The refusal of a program that comes with a key where none is let in; null: go on. */
+function noPlaceForKeys(c: AppContext, { via }: Identity): Response | null {
+  if (via !== "key" || FOR_KEYS.test(c.req.path)) return null;
+  return problem(c, 403, "key_not_here", "A key opens /api/sessions and /api/auth/me. This takes a person who is signed in.");
+}
 
 /** For JSON, streams and sockets: 401 with the reason unless somebody asks who is recognised. What that person may do is asked elsewhere. */
 export const signedInAt =
@@ -17,7 +26,7 @@ export const signedInAt =
       return problem(c, 401, code, message);
     }
     const { identity } = identified;
-    const refusal = tooOften(c, identity, now());
+    const refusal = noPlaceForKeys(c, identity) ?? tooOften(c, identity, now());
     if (refusal) return refusal;
     c.set("identity", identity);
     c.set("person", identity.person);
@@ -39,6 +48,8 @@ export const signedInPageAt =
       if (refusal.code === "session_ended") query.set("why", "session-ended");
       return c.redirect(`/sign-in?${query}`, 302);
     }
+    const noKeys = noPlaceForKeys(c, identified.identity);
+    if (noKeys) return noKeys;
     const { settings } = c.var;
     const { pathname, search, origin } = new URL(c.req.url);
     if (settings.PUBLIC_ORIGIN && origin !== settings.PUBLIC_ORIGIN && c.req.method === "GET" && !isUpgrade(c.req.raw.headers))

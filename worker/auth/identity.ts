@@ -1,10 +1,11 @@
 /**
- * Who asks, for every route: somebody who signed in, by cookie or by bearer token, or the owner of the machine by loopback. What a request
+ * Who asks, for every route: somebody who signed in, by cookie or by bearer token, a program with a key of theirs, or the owner of the machine by loopback. What a request
  * shows of itself counts before where it comes from: who sends a token that is not one is nobody, also on loopback.
  */
 import type { Person } from "../../protocol/request.ts";
-import type { UserRow } from "../db/schema.ts";
+import type { ApiKeyRow, UserRow } from "../db/schema.ts";
 import { type AppContext, isUpgrade } from "../routes/app.ts";
+import { findApiKey, isApiKey, KEY_ROLE } from "./api-keys.ts";
 import { findAuthSession } from "./auth-sessions.ts";
 import { cookieOf, sessionCookie } from "./cookies.ts";
 import { type Asked, identify, isSameSite, type Refusal as OwnerRefusal } from "./owner.ts";
@@ -15,15 +16,16 @@ import { isToken, sha256 } from "./token.ts";
 export type Refusal = OwnerRefusal | { code: "not_signed_in" | "session_ended"; message: string };
 
 /**
- * Somebody who was recognised. `person.id`: `user:<id>` or `owner`. `userId` and `sessionHash` (SHA-256 of the token) are null for the owner,
- * who is an admin.
+ * Somebody who was recognised. `person.id`: `user:<id>` or `owner`. `userId` and `sessionHash` (SHA-256 of the token, or of the key) are null for the
+ * owner, who is an admin. `scope`: how far a key goes; null: by no key.
  */
 export type Identity = {
   person: Person & { name: string };
   role: UserRow["role"];
-  via: "owner" | "cookie" | "bearer";
+  via: "owner" | "cookie" | "bearer" | "key";
   userId: string | null;
   sessionHash: string | null;
+  scope: ApiKeyRow["scope"] | null;
 };
 
 export type Identified = { ok: true; identity: Identity } | { ok: false; refusal: Refusal };
@@ -50,7 +52,14 @@ async function signedIn(c: AppContext, token: string, via: "cookie" | "bearer", 
   if (!isToken(token)) return null;
   const sessionHash = await sha256(token);
   const found = await findAuthSession(c.env.DB, sessionHash, now);
-  return found && { person: personOf(found.user), role: found.user.role, via, userId: found.user.id, sessionHash };
+  return found && { person: personOf(found.user), role: found.user.role, via, userId: found.user.id, sessionHash, scope: null };
+}
+
+async function byKey(c: AppContext, key: string, now: number): Promise<Identity | null> {
+  const hash = await sha256(key);
+  const found = await findApiKey(c.env.DB, hash, now);
+  if (!found) return null;
+  return { person: personOf(found.user), role: KEY_ROLE, via: "key", userId: found.user.id, sessionHash: hash, scope: found.key.scope };
 }
 
 /**
@@ -62,7 +71,14 @@ export async function identityOf(c: AppContext, asked: Asked = "data", now = Dat
   const request = c.req.raw;
   const bearer = request.headers.get("authorization");
   if (bearer !== null) {
-    const identity = await signedIn(c, /^Bearer +(\S+)$/i.exec(bearer)?.[1] ?? "", "bearer", now);
+    const shown = /^Bearer +(\S+)$/i.exec(bearer)?.[1] ?? "";
+    if (isApiKey(shown)) {
+      const identity = await byKey(c, shown, now);
+      return identity
+        ? { ok: true, identity }
+        : refused("session_ended", "The key is not known, was revoked, or has expired. Make another at /account/keys.");
+    }
+    const identity = await signedIn(c, shown, "bearer", now);
     return identity
       ? { ok: true, identity }
       : refused("session_ended", "The token is not one of a session, or the session has ended. Sign in again.");
@@ -79,7 +95,7 @@ export async function identityOf(c: AppContext, asked: Asked = "data", now = Dat
   const owner = identify(request, settings, asked);
   if (owner.person) {
     const person = { ...owner.person, name: owner.person.name ?? "owner" };
-    return { ok: true, identity: { person, role: "admin", via: "owner", userId: null, sessionHash: null } };
+    return { ok: true, identity: { person, role: "admin", via: "owner", userId: null, sessionHash: null, scope: null } };
   }
   if (!signInOf(settings).ok) return { ok: false, refusal: owner.refusal };
   if (cookie !== null) return refused("session_ended", "You were signed in; that has ended. Sign in again.");

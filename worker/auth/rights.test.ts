@@ -15,6 +15,7 @@ const who = (change: Partial<Who> = {}): Who => ({
   people: ["user:me", ME],
   onForge: true,
   asAdmin: false,
+  scope: null,
   ...change,
 });
 const session = (change: Partial<About> = {}): About => ({
@@ -36,6 +37,7 @@ const outcome = (given: Facts): string[] =>
 
 /** The last column of everybody who is no admin. */
 const NO = "not_admin";
+const KEY = "key_scope";
 const same = (text: string) => [text, text, text, text, NO];
 const asked = { members: ["github:2", ME] };
 const began = { members: [ME], began: ME };
@@ -134,6 +136,12 @@ const TABLE: [string, Facts, string[]][] = [
   ["owner, ended", facts({ closed: true }, { owner: true }), ["owner", "owner", "owner", "owner", "owner"]],
 ];
 
+  // Keys: what their person may, as far as their scope goes, and nothing in a sandbox.
+  ["a key to prompt, write", facts({ repository: repository("write") }, { scope: "prompt" }), ["repository", KEY, "repository", KEY, KEY]],
+  ["a key to prompt, read", facts({ repository: repository("read") }, { scope: "prompt" }), ["repository", KEY, "read_only", KEY, KEY]],
+  ["a key to prompt, none", facts({}, { scope: "prompt" }), ["no_access", KEY, "no_access", KEY, KEY]],
+  ["a key to read, write", facts({ repository: repository("write") }, { scope: "read" }), ["repository", KEY, KEY, KEY, KEY]],
+  ["a key to read, admin of errand", facts({}, { scope: "read", role: "admin" }), ["no_access", KEY, KEY, KEY, KEY]],
 describe("see, watch, prompt, drive, administer", () => {
   it.each(TABLE)("%s", (_name, given, expected) => {
     expect(outcome(given)).toEqual(expected);

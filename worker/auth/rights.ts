@@ -20,6 +20,8 @@ export type Who = {
   onForge: boolean;
   /** The person said that they use an admin's power, for this session and now. */
   asAdmin: boolean;
+  /** A program asks with a key of theirs, which goes no further than this; null: they ask themselves. */
+  scope: "read" | "prompt" | null;
 };
 
 /** The session it is about. */
@@ -52,6 +54,7 @@ export type Refusal = {
     | "not_yours"
     | "not_linked"
     | "not_known"
+    | "key_scope"
     | "closed";
   /** For the person: why, and what would help. */
   why: string;
@@ -75,6 +78,8 @@ export function mayThey(right: Right, facts: Facts): Decision {
   const decision = !ordinary.ok && who.asAdmin && who.role === "admin" ? yes("admin") : ordinary;
   if (decision.ok && session.closed && (right === "watch" || right === "drive"))
     return no(
+  const beyond = beyondKey(right, who.scope);
+  if (beyond) return beyond;
       "closed",
       "This session’s conversation has ended, so its sandbox is not started again for a look. Say something in it to go on.",
     );
@@ -89,6 +94,14 @@ function maySee(who: Who, session: About): Decision {
     return isMember(who, session) ? yes("member") : no("not_member", "Only those who asked for something in this session may see it.");
   }
   const { permission, visibility, name } = repository;
+/** What no key of that scope opens, whatever its person may. */
+function beyondKey(right: Right, scope: Who["scope"]): Refusal | null {
+  if (scope === null || right === "see" || (right === "prompt" && scope === "prompt")) return null;
+  if (right === "prompt") return no("key_scope", "This key may read and not prompt. Make one that may at /account/keys.");
+  if (right === "administer") return no("key_scope", "A key has no admin’s power. Sign in to do that.");
+  return no("key_scope", "A key opens no sandbox. Open the link in a browser, signed in.");
+}
+
   if (surface === "slack") {
     // Who may read the repository need not be in the channel; who may write to it could have asked for the same work.
     if (isMember(who, session)) return yes("member");

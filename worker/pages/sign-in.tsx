@@ -225,3 +225,6 @@ export function accountPage(c: AppContext, shown: AccountShown): Response {
   );
   return page(c, `${who.person.name} · errand`, content, more.length === 0 ? {} : { formsTo: ["'self'", ...shown.formsTo].join(" ") });
 }
+            <p>
+              <a href="/account/keys">Keys for programs</a>
+            </p>

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { base32, sessionIdOf } from "../../protocol/thread.ts";
+import { makeApiKey } from "../auth/api-keys.ts";
 import { authSessionId, beginning } from "../auth/auth-sessions.ts";
 import { newToken, random, sha256 } from "../auth/token.ts";
 import { identities, users } from "../db/schema.ts";
@@ -18,6 +19,8 @@ export type Someone = {
   token(): Promise<string>;
   /** Signs in once more: the name of the sign-in. */
   signIn(): Promise<string>;
+  /** A key for a program, one of each scope. */
+  key(scope: "read" | "prompt"): Promise<string>;
 };
 
 /** A user with accounts that no other test has. */
@@ -41,7 +44,12 @@ export async function someone(
     return secret;
   };
   const signIn = async () => authSessionId(await sha256(await token()));
-  return { userId, name, github, slack, token, signIn };
+  const keys: { read?: string; prompt?: string } = {};
+  const key = async (scope: "read" | "prompt") => {
+    keys[scope] ??= (await makeApiKey(env.DB, { userId, name: "test", scope, days: 1 }, Date.now()))?.key ?? "";
+    return keys[scope];
+  };
+  return { userId, name, github, slack, token, signIn, key };
 }
 
 /** A request with somebody's token. */
