@@ -176,7 +176,6 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
       replyRaw(client, 429);
       return;
     }
-    usage(service);
     const { from, path, fields } = outgoing(head, verdict);
     cut = openTunnel(client, early, {
       ...{ path, fields },

@@ -86,7 +86,9 @@ export function createSessions(deps: { now(): number; random(size: number): Uint
     all: () => [...entries.values()],
     end: (whose) => endWhere((entry) => whose(entry.guest)),
     confirm(whose, at) {
-      for (const entry of entries.values()) if (whose(entry.guest)) entry.confirmedAt = Math.max(entry.confirmedAt, at);
+      // Whoever waited too long is out, also in the moment before the next sweep.
+      for (const entry of entries.values())
+        if (whose(entry.guest) && !unconfirmed(entry)) entry.confirmedAt = Math.max(entry.confirmedAt, at);
     },
     sweep() {
       endWhere(over);

@@ -48,6 +48,8 @@ async function startUpstream(name: string): Promise<Upstream> {
     },
   };
   const note = (req: IncomingMessage) => {
+    // Whoever looks around for what listens on this machine, such as a runner of another test: the gateway never says this Host.
+    if (req.headers.host === `127.0.0.1:${upstream.port}`) return;
     upstream.seen.push(`${req.method} ${req.url}`);
     upstream.lastFields = req.rawHeaders;
   };

@@ -20,7 +20,7 @@ export interface Tunnel {
   path: string;
   /** The rebuilt list for the upstream, without `Connection` and `Upgrade`. */
   fields: Fields;
-  /** Called when bytes came from the browser. */
+  /** Called when the upstream has agreed, and when bytes came from the browser. */
   used(): void;
   /** Called once, when both sockets are gone or the handshake failed. `code` says why it failed, for the log. */
   done(code?: string): void;
@@ -84,6 +84,7 @@ export function openTunnel(client: Duplex, head: Buffer, tunnel: Tunnel): () => 
     );
     if (early.length > 0) client.write(early);
     if (head.length > 0) socket.write(head);
+    tunnel.used();
     client.on("data", tunnel.used);
     join(client, socket, finish);
   });
