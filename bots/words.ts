@@ -216,6 +216,23 @@ export function closedWords(view: View): string | null {
     case undefined:
       return null;
     case "merged":
+/** Ports named in one message; the others are counted. */
+const MOST_PORTS = 5;
+
+/**
+ * What the agent serves, in words, for a message that is kept current: the living one until its turn ends, the reply after that, and, with null, an answer to
+ * who asks. `more`: how many are left out.
+ */
+export function servedFor(
+  view: View,
+  told: { turn: TurnView; message: "progress" | "final" } | null,
+): { rows: { port: number; label: string }[]; more: number } {
+  const current = told === null || (told.message === "final" ? isLatest(view, told.turn) : !isOver(told.turn.state));
+  const ports = current && view.closed === null && view.sandbox.state !== "lost" ? view.sandbox.ports : [];
+  const rows = ports.slice(0, MOST_PORTS).map(({ port, title }) => ({ port, label: title ? `Port ${port}: ${title}` : `Port ${port}` }));
+  return { rows, more: ports.length - rows.length };
+}
+
       return "The pull request was merged, so this session has ended.";
     case "closed":
       return "The conversation was closed, so this session has ended.";

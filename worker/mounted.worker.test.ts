@@ -12,7 +12,7 @@ import { ask, world } from "./testing/world.ts";
  * What stands before a route. `open`: nothing, it says nothing about anyone. `own`: a signature or a token that is not a person's. `signed in`:
  * anybody who is recognised. The others are rights.
  */
-type Door = "open" | "own" | "signed in" | "see" | "prompt" | "drive" | "administer";
+type Door = "open" | "own" | "signed in" | "see" | "prompt" | "drive" | "watch" | "administer";
 
 const DOORS: Record<string, Door> = {
   "GET /healthz": "open",
@@ -62,6 +62,8 @@ const DOORS: Record<string, Door> = {
   "GET /setup/github": "administer",
   "POST /setup/github": "administer",
   "GET /setup/github/created": "administer",
+  "GET /s/:id/open/preview/:port": "drive",
+  "GET /s/:id/open/preview/:port/state": "drive",
   "GET /admin/people": "administer",
   "POST /admin/people/:id": "administer",
   "POST /admin/invitations": "administer",
@@ -81,6 +83,20 @@ const SENT: Record<string, () => RequestInit> = {
   "POST /": () => form({ text: "look" }),
   "POST /api/sessions": () => json({ text: "look" }),
   "POST /s/:id/say": () => form({ t: "status-of-nothing" }),
+/** What an address takes for some of what it can name: what can be looked at opens for who may only look on. */
+const VARIANTS: Record<string, Door> = {
+  "GET /s/:id/open/opencode": "drive",
+  "GET /s/:id/open/vscode?watch": "drive",
+  "GET /s/:id/open/desktop": "watch",
+  "GET /s/:id/open/desktop/state": "watch",
+  "GET /s/:id/open/desktop?watch": "watch",
+  "GET /s/:id/open/terminal": "watch",
+  "GET /s/:id/open/terminal?watch": "watch",
+  "GET /s/:id/open/terminal/state?watch": "watch",
+  "GET /s/:id/open/preview/3000?watch": "drive",
+  "GET /s/:id/open/nothing": "drive",
+};
+
   "POST /api/sessions/:id/messages": () => json({ t: "prompt", id: crypto.randomUUID(), text: "look" }),
   "POST /api/auth/exchange": () => json({ code: "0".repeat(64) }),
   "POST /s/:id/as-admin": () => form({ why: "a test" }),
@@ -111,6 +127,7 @@ const IN: Record<"github" | "slack", Record<Door, readonly Name[]>> = {
   slack: {
     open: all,
     own: [],
+    watch: ["reader", "writer", "owner"],
     "signed in": known,
     see: ["member", "writer", "owner"],
     prompt: ["writer", "owner"],
@@ -120,6 +137,7 @@ const IN: Record<"github" | "slack", Record<Door, readonly Name[]>> = {
 };
 
 let people: Record<Exclude<Name, "nobody" | "owner">, Someone>;
+    watch: ["member", "writer", "owner"],
 const sessions = { github: "", slack: "" };
 
 const agent = (id: string): Agent => env.SESSIONS.getByName(id) as unknown as Agent;
@@ -175,6 +193,7 @@ async function knock(route: string, name: Name, session: string, scope?: "read" 
     .replace("*", "nothing");
   const sent = SENT[route]?.() ?? {};
   const headers = new Headers(sent.headers);
+    .replace(":port", "3000")
   if (name === "nobody") headers.set("x-forwarded-for", "203.0.113.9");
   else if (name !== "owner") headers.set("authorization", `Bearer ${scope ? await people[name].key(scope) : await people[name].token()}`);
   const answer = await ask(path, { ...sent, method: method === "ALL" ? "GET" : method, headers });
@@ -205,7 +224,7 @@ const KEYS = [
 const takesPrompt = (route: string, door: Door) => door === "prompt" || route === "POST /api/sessions";
 
 describe.each(KEYS)("with a key of the $name to $scope", ({ name, scope }) => {
-  test.each(Object.entries(DOORS))("%s (%s)", async (route, door) => {
+  test.each(Object.entries({ ...DOORS, ...VARIANTS }))("%s (%s)", async (route, door) => {
     const status = await knock(route, name, sessions.github, scope);
     const persons: readonly Name[] = IN.github[door];
     const inside = FOR_KEYS.includes(route) && persons.includes(name) && (scope === "prompt" || !takesPrompt(route, door));

@@ -1,7 +1,8 @@
 /** What errand's messages are on GitHub, and the parts that several of them share. Pure. */
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
+import { count } from "../format.ts";
 import type { Links } from "../surface.ts";
-import { missingServices, pullWords, SERVICES, type ToldPull } from "../words.ts";
+import { missingServices, pullWords, SERVICES, type servedFor, type ToldPull } from "../words.ts";
 import { code, type Home, line, link } from "./escape.ts";
 
 /**
@@ -39,17 +40,28 @@ export function comment(parts: readonly string[], ways = ""): CommentContent {
   return { kind: "comment", body: parts.filter((part) => part !== "").join("\n\n"), ways };
 }
 
+/** What the agent serves, in words. */
+type Served = ReturnType<typeof servedFor>;
+
 const WAY = { vscode: "vscode", desktop: "desktop", terminal: "terminal" } as const;
 
 /** The link to the session's page, the same for everybody, and the place of the ways into its sandbox. */
 export const viewLink = (links: Links): string => `${link("Live view", links.session)}${WAYS}`;
 
-/** The ways into the sandbox that are there. */
-export function waysOf(view: View, links: Links): string {
+/** The ways into the sandbox that are there, and to what is served in it. */
+export function waysOf(view: View, links: Links, served: Served, home: Home): string {
   const missing = new Set(missingServices(view).flatMap(({ labels }) => labels));
-  return SERVICES.filter(({ label }) => !missing.has(label))
-    .map(({ service, label }) => ` · ${link(label, links[WAY[service]])}`)
-    .join("");
+  const services = SERVICES.filter(({ label }) => !missing.has(label)).map(
+    ({ service, label }) => ` · ${link(label, links[WAY[service]])}`,
+  );
+  return `${services.join("")}${servedWays(served, links, home)}`;
+}
+
+/** Of what is served a line of its own; empty for nothing. */
+export function servedWays({ rows, more }: Served, links: Links, home: Home): string {
+  if (rows.length === 0) return "";
+  const named = rows.map(({ port, label }) => link(line(label, 100, home), `${links.preview}${port}`));
+  return `  \n**Served** ${[...named, more > 0 ? `and ${count(more, "more port")}` : ""].filter((part) => part !== "").join(" · ")}`;
 }
 
 /** One line about each service that is missing. */

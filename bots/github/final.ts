@@ -4,7 +4,7 @@ import { count } from "../format.ts";
 import { clean } from "../redact.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
-import { closedWords, figuresOf, filesOf, isLatest, outcomeOf, overtaken, pullFor } from "../words.ts";
+import { closedWords, figuresOf, filesOf, isLatest, outcomeOf, overtaken, pullFor, servedFor } from "../words.ts";
 import {
   branchOf,
   type CommentContent,
@@ -80,7 +80,7 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
       small([...figuresOf(turn), code(view.model, 100), viewLink(links)]),
     ].filter((part) => part !== "");
   const silent = turn.state === "done" ? "The agent ended without a closing message." : "";
-  const ways = waysOf(view, links);
+  const ways = waysOf(view, links, servedFor(view, { turn, message: "final" }), home);
   const room = MAX_BODY - MARKS - sizeOf(place("").join("\n\n")) - sizeOf(ways);
   return comment(place(answer === "" ? silent : answerWithin(answer, room, home, links.session)), ways);
 }

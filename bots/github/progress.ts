@@ -4,7 +4,7 @@ import { cost, tokens } from "../format.ts";
 import { clean } from "../redact.ts";
 import type { Message } from "../surface.ts";
 import { type Task, tasksOf } from "../tasks.ts";
-import { modelTrouble, pullFor, stepOf, titleOf, waits } from "../words.ts";
+import { modelTrouble, pullFor, servedFor, stepOf, titleOf, waits } from "../words.ts";
 import {
   branchOf,
   type CommentContent,
@@ -118,6 +118,6 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
       small([`requested by ${who}`, code(view.model, 100), ...used]),
       stoppable(turn) ? boxLine(turn.state === "queued" ? "Withdraw this request" : "Stop this run", { kind: "stop" }) : "",
     ],
-    waysOf(view, links),
+    waysOf(view, links, servedFor(view, { turn, message: "progress" }), home),
   );
 }

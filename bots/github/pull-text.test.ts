@@ -4,7 +4,7 @@ import { apply, emptyView, type View } from "../../protocol/view.ts";
 import { changedPull, newPull, type PullFacts, pullTitle, wasReadied } from "./pull-text.ts";
 
 const ada = { id: "github:1", name: "ada" };
-const links = { session: "https://errand.test/s/abc", vscode: "", desktop: "", terminal: "" };
+const links = { session: "https://errand.test/s/abc", vscode: "", desktop: "", terminal: "", preview: "" };
 const facts: PullFacts = { issue: { number: 12, title: "Colours are wrong" }, ontoDefault: true, webUrl: "https://github.com" };
 
 type Turn = { prompt: string; answer: string; pushed?: boolean; over?: boolean };

@@ -4,10 +4,10 @@ import { count } from "../format.ts";
 import { clean } from "../redact.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
-import { closedWords, figuresOf, filesOf, isLatest, outcomeOf, overtaken, pullFor } from "../words.ts";
+import { closedWords, figuresOf, filesOf, isLatest, outcomeOf, overtaken, pullFor, servedFor } from "../words.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section } from "./blocks.ts";
 import { code, line, markdown, within } from "./escape.ts";
-import { address, buttons, missingLines, pullLine, pushFailureText, whereabouts } from "./place.ts";
+import { address, buttons, missingLines, pullLine, pushFailureText, servedLine, whereabouts } from "./place.ts";
 
 /** Files named in the reply; the others are counted. */
 const FILES_SHOWN = 8;
@@ -56,7 +56,11 @@ export function renderFinal(message: Extract<Message, { kind: "final" }>, turn: 
     ...(answer !== "" && turn.state !== "done" ? context(["What the agent wrote last:"]) : []),
     ...(answer === "" ? silent : answerBlocks(answer, links.session)),
     ...filesChanged(turn),
-    ...[...pushFailureText(turn), ...pullLine(pullFor(view, turn, "final"))].map(section),
+    ...[
+      ...pushFailureText(turn),
+      ...pullLine(pullFor(view, turn, "final")),
+      ...servedLine(servedFor(view, { turn, message: "final" }), links),
+    ].map(section),
     ...context([figuresOf(turn).join(" · "), whereabouts(view).join(" · "), ...closing, ...missingLines(view)]),
     ...actions(`end:${turn.id}:${turn.state}`, buttons(view, turn, links)),
   ];

@@ -2,9 +2,10 @@
 import { count } from "../format.ts";
 import { overviewOf } from "../overview.ts";
 import type { Message } from "../surface.ts";
+import { servedFor } from "../words.ts";
 import { context, LIMIT, type SlackContent, section } from "./blocks.ts";
 import { href, line } from "./escape.ts";
-import { pullLine, whereabouts } from "./place.ts";
+import { pullLine, servedLine, whereabouts } from "./place.ts";
 
 /** Renders it: what runs, what waits, where the work is. It mentions nobody. */
 export function renderOverview({ view, links, now }: Extract<Message, { kind: "overview" }>): SlackContent {
@@ -23,6 +24,7 @@ export function renderOverview({ view, links, now }: Extract<Message, { kind: "o
     blocks: [
       section(rows.join("\n")),
       ...pullLine(view.pull === null ? null : { pull: view.pull, current: true }).map(section),
+      ...servedLine(servedFor(view, null), links).map(section),
       ...context([[...whereabouts(view), href(links.session, "The session page", 100)].join(" · ")]),
     ],
   };

@@ -1,8 +1,9 @@
 /** The parts that several messages share: where the work happens, the buttons that lead there, who is spoken to. Pure. */
 import type { Person } from "../../protocol/request.ts";
 import { isOver, type TurnView, type View } from "../../protocol/view.ts";
+import { count } from "../format.ts";
 import type { Links } from "../surface.ts";
-import { missingServices, pullWords, repositoryName, SERVICES, type ToldPull } from "../words.ts";
+import { missingServices, pullWords, repositoryName, SERVICES, type servedFor, type ToldPull } from "../words.ts";
 import { ACTION } from "./actions.ts";
 import { type Button, button, LIMIT, link } from "./blocks.ts";
 import { code, href, line, mention } from "./escape.ts";
@@ -37,6 +38,13 @@ export function pushFailureText(turn: TurnView): string[] {
   if (turn.pushFailure === null) return [];
   const { message, action } = turn.pushFailure;
   return [`:warning: *Not pushed:* ${line(message, 1_200)}${action ? `\n*What to do:* ${line(action, 1_200)}` : ""}`];
+}
+
+/** What the agent serves, each a link whose address names the port; nothing for nothing. */
+export function servedLine({ rows, more }: ReturnType<typeof servedFor>, links: Links): string[] {
+  if (rows.length === 0) return [];
+  const named = rows.map(({ port, label }) => href(`${links.preview}${port}`, label, 100));
+  return [`*Served:* ${[...named, more > 0 ? `and ${count(more, "more port")}` : ""].filter((part) => part !== "").join(" · ")}`];
 }
 
 /** One line about each service that is missing. */

@@ -4,10 +4,10 @@ import { clean } from "../redact.ts";
 import { tailOfMarkdown } from "../split.ts";
 import type { Message } from "../surface.ts";
 import { tasksOf } from "../tasks.ts";
-import { modelTrouble, pullFor, stepOf, titleOf, waits } from "../words.ts";
+import { modelTrouble, pullFor, servedFor, stepOf, titleOf, waits } from "../words.ts";
 import { actions, type Block, context, LIMIT, type SlackContent, section, type TaskCard } from "./blocks.ts";
 import { line, markdown, plain } from "./escape.ts";
-import { buttons, missingLines, pullLine, pushFailureText, whereabouts } from "./place.ts";
+import { address, buttons, missingLines, pullLine, pushFailureText, servedLine, whereabouts } from "./place.ts";
 
 /** Most tasks in one message. */
 const MOST_TASKS = 12;
@@ -51,7 +51,12 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
     ...writing(turn),
     ...context(remarks(turn, now)),
     ...pushFailureText(turn).map(section),
-    ...context([where, ...pullLine(pullFor(view, turn, "progress")), ...missingLines(view)]),
+    ...context([
+      where,
+      ...pullLine(pullFor(view, turn, "progress")),
+      ...servedLine(servedFor(view, { turn, message: "progress" }), links),
+      ...missingLines(view),
+    ]),
     ...actions(`run:${turn.id}:${turn.state}`, buttons(view, turn, links)),
   ];
   return { text: line(`${title} · ${where.replaceAll("`", "")}`, LIMIT.text), blocks };

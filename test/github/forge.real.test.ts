@@ -15,7 +15,7 @@ import { type GitHost, startGitHost } from "../world/git-host.ts";
 import { type GitHub, startGitHub } from "../world/github/start.ts";
 
 const run = promisify(execFile);
-const links: Links = { session: "https://errand.test/s/abc", vscode: "", desktop: "", terminal: "" };
+const links: Links = { session: "https://errand.test/s/abc", vscode: "", desktop: "", terminal: "", preview: "" };
 const SAMPLE = "acme/sample";
 
 let folder: string;

@@ -113,6 +113,7 @@ function hostileView(seed: number): View {
     desktop: { state: "unavailable", reason: "" },
     terminal: { state: "available", reason: null },
   };
+  view.sandbox.ports = many({ port: 3000, title: "" }, 20).map((served, n) => ({ ...served, port: 3000 + n }));
   for (const one of turn.asks) {
     one.detail = "";
     one.choices = Array.from({ length: below(21) }, (_, n) => ({ id: `c${n}${"x".repeat(below(195))}`, label: "", description: "" }));
@@ -125,7 +126,9 @@ function hostileView(seed: number): View {
   return spoil(view, text);
 }
 
-const ALLOWED = new RegExp(`^<(?:@${WHO.id.split(":")[2]}|!date\\^\\d+\\^\\{time\\}\\|\\d\\d:\\d\\d UTC|${LINKS.session}\\|[A-Za-z ]+)>$`);
+const ALLOWED = new RegExp(
+  `^<(?:@${WHO.id.split(":")[2]}|!date\\^\\d+\\^\\{time\\}\\|\\d\\d:\\d\\d UTC|${LINKS.session}\\|[A-Za-z ]+|${LINKS.preview}\\d+\\|[^<>|]+)>$`,
+);
 
 /** All texts in which Slack reads its own notation. */
 function readTexts(value: unknown): string[] {

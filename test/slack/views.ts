@@ -13,6 +13,7 @@ export const LINKS: Links = {
   vscode: "https://errand.example/s/abc/open/vscode",
   desktop: "https://errand.example/s/abc/open/desktop",
   terminal: "https://errand.example/s/abc/open/terminal",
+  preview: "https://errand.example/s/abc/open/preview/",
 };
 
 /** Who asks, in the emulated workspace. */

@@ -7,6 +7,7 @@ import { noSessionPage } from "../pages/problem.tsx";
 import { refusedPage } from "../pages/refused.tsx";
 import { type App, type AppContext, agentOf } from "../routes/app.ts";
 import { noSuchSession, problem } from "../routes/errors.ts";
+import { asksToWatch, isWatched, openedBy } from "../routes/services.ts";
 import type { Whose } from "../session/contract.ts";
 import type { Viewer } from "../session/viewers.ts";
 import { saidAsAdmin } from "./as-admin.ts";
@@ -20,7 +21,8 @@ import { type By, type Decision, type Facts, mayThey, type Refusal, type Right }
 /** What a route may ask about the person and the session it is for. */
 export type Rights = {
   decide: (right: Right) => Decision;
-  /** By what the person came in. */
+  /** By which right and by what the person came in. */
+  right: Right;
   by: By;
   /** Every id the person is known by. */
   people: readonly string[];
@@ -73,17 +75,24 @@ async function adminUntil(c: AppContext, identity: Identity, session: string | n
   return identity.role === "admin" ? saidAsAdmin(c, identity, session, Date.now()) : null;
 }
 
-/** Decides, tells what is to be told, and hands on the rights; or the refusal. */
+/** Of several rights the first that somebody has, else the first with its refusal. */
+function firstOf([right, ...instead]: readonly [Right, ...Right[]], facts: Facts): { right: Right; decision: Decision } {
+  const decision = mayThey(right, facts);
+  const other = decision.ok ? undefined : instead.find((one) => mayThey(one, facts).ok);
+  return other === undefined ? { right, decision } : { right: other, decision: mayThey(other, facts) };
+}
+
+/** Decides, tells what is to be told, and hands on the rights; or the refusal. Of several rights one will do. */
 async function decided(
   c: AppContext,
-  right: Right,
+  rights: Right | readonly [Right, ...Right[]],
   about: { target: string; whose: Whose | null; session: string | null },
 ): Promise<Refusal | null> {
   const { identity } = c.var;
   const asker = await askerOf(c);
   const until = await adminUntil(c, identity, about.session);
   const facts: Facts = await asker.facts(about.whose, until !== null);
-  const decision = mayThey(right, facts);
+  const { right, decision } = firstOf(typeof rights === "string" ? [rights] : rights, facts);
   if (!decision.ok) {
     await tellRefusal(c, right, about.target, decision);
     return decision;
@@ -91,7 +100,7 @@ async function decided(
   if (decision.by === "admin" && right !== "administer") await tellUse(c, right, about.target);
   const { sessionHash } = identity;
   const viewer = sessionHash === null ? null : { sessionHash, adminUntil: decision.by === "admin" ? until : null };
-  c.set("rights", { decide: (other) => mayThey(other, facts), by: decision.by, people: asker.people, viewer });
+  c.set("rights", { decide: (other) => mayThey(other, facts), right, by: decision.by, people: asker.people, viewer });
   return null;
 }
 
@@ -110,7 +119,9 @@ export async function mayPrompt(c: AppContext, session: string, whose: Whose): P
 /** 403 with the reason, for programs. */
 export const refusal = (c: AppContext, { code, why }: Refusal): Response => problem(c, 403, code, why);
 
-function sessionDoor(right: Exclude<Right, "administer">, kind: Kind): MiddlewareHandler<App> {
+type SessionRight = Exclude<Right, "administer">;
+
+function sessionDoor(rights: (c: AppContext) => SessionRight | readonly [SessionRight, SessionRight], kind: Kind): MiddlewareHandler<App> {
   return async (c, next) => {
     const enter = async (): Promise<Response | undefined> => {
       const session = c.req.param("id") ?? "";
@@ -118,7 +129,7 @@ function sessionDoor(right: Exclude<Right, "administer">, kind: Kind): Middlewar
       const owner = c.var.identity.via === "owner";
       const whose = owner ? null : ((await agentOf(c.env, session)?.whose()) ?? null);
       if (!owner && !whose) return kind === "page" ? noSessionPage(c) : noSuchSession(c);
-      const refused = await decided(c, right, { target: `session:${session}`, whose, session });
+      const refused = await decided(c, rights(c), { target: `session:${session}`, whose, session });
       if (!refused) return void (await next());
       return kind === "page" ? refusedPage(c, refused, session) : refusal(c, refused);
     };
@@ -136,9 +147,17 @@ async function within(c: AppContext, kind: Kind, enter: () => Promise<Response |
 }
 
 /** For JSON, streams and sockets of the session `:id`. */
-export const may = (right: Exclude<Right, "administer">): MiddlewareHandler<App> => sessionDoor(right, "data");
+export const may = (right: SessionRight): MiddlewareHandler<App> => sessionDoor(() => right, "data");
 /** For pages of the session `:id`. */
-export const mayPage = (right: Exclude<Right, "administer">): MiddlewareHandler<App> => sessionDoor(right, "page");
+export const mayPage = (right: SessionRight): MiddlewareHandler<App> => sessionDoor(() => right, "page");
+
+/** For what the address opens in the sandbox of the session `:id`: who may use it does, unless they ask to look on; who may not looks on where that is possible. */
+export const mayOpen = (kind: Kind): MiddlewareHandler<App> =>
+  sessionDoor((c) => {
+    const opened = openedBy(c);
+    if (!opened || !isWatched(opened)) return "drive";
+    return asksToWatch(c) ? "watch" : ["drive", "watch"];
+  }, kind);
 
 function adminDoor(kind: Kind): MiddlewareHandler<App> {
   return async (c, next) =>

@@ -106,9 +106,13 @@ describe("who sees and may not prompt", () => {
     expect(html).toContain(`takes write access to ${repository}`);
     const refused = await post(reader, `/api/sessions/${id}/messages`, { t: "prompt", id: "m1", text: "x" });
     expect([refused.status, await codeOf(refused)]).toEqual([403, "read_only"]);
-    const link = await askAs(reader, `/s/${id}/open/terminal`);
+    expect(html).toContain(`/s/${id}/open/terminal`);
+    expect(html).not.toContain(`/s/${id}/open/vscode`);
+    const link = await askAs(reader, `/s/${id}/open/vscode`);
     expect(link.status).toBe(403);
-    expect(await link.text()).toContain("Looking on without input is not possible yet");
+    const said = await link.text();
+    expect(said).toContain("You may look on, without input: at its desktop and its terminal.");
+    expect(said).toContain(`href="/s/${id}/open/terminal"`);
     // Nothing was woken for the click.
     expect(await told("link.opened", `session:${id}`)).toEqual([]);
   });
@@ -344,7 +348,7 @@ describe("the audit log", () => {
     const read = async (query: string) => (await (await askAs(admin, `/api/admin/audit?${query}`)).json()) as Page;
     const { entries } = await read("limit=20");
     const opened = entries.find((entry) => entry.action === "link.opened" && entry.target === `session:${id}`);
-    expect(opened).toMatchObject({ name: writer.name, ip: "203.0.113.9", detail: { service: "vscode", by: "repository" } });
+    expect(opened).toMatchObject({ name: writer.name, ip: "203.0.113.9", detail: { service: "vscode", mode: "drive", by: "repository" } });
     const numbers = entries.map((entry) => entry.id);
     expect(numbers).toEqual(numbers.toSorted((a, b) => b - a));
     await askAs(writer, "/admin/audit");

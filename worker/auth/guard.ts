@@ -44,7 +44,7 @@ export const signedInPageAt =
     if (!identified.ok) {
       const { refusal } = identified;
       if (refusal.code !== "not_signed_in" && refusal.code !== "session_ended") return accessPage(c, refusal);
-      const query = new URLSearchParams({ to: pageOfOurs(c.req.path) });
+      const query = new URLSearchParams({ to: pageOfOurs(c.req.path + (c.req.query("watch") === undefined ? "" : "?watch")) });
       if (refusal.code === "session_ended") query.set("why", "session-ended");
       return c.redirect(`/sign-in?${query}`, 302);
     }

@@ -60,7 +60,9 @@ export async function permissionIn(repository: string, asker: Asker, ports: Perm
 /** `permissions` are those of who asks. Docs: "Get a repository". */
 const Repository = z.object({
   private: z.boolean(),
-  permissions: z.object({ admin: z.boolean(), maintain: z.boolean().optional(), push: z.boolean(), pull: z.boolean() }).optional(),
+  permissions: z
+    .object({ admin: z.boolean(), maintain: z.boolean().optional(), push: z.boolean(), triage: z.boolean().optional(), pull: z.boolean() })
+    .optional(),
 });
 
 const visibilityOf = (repository: { private: boolean }): Known["visibility"] => (repository.private ? "private" : "public");
@@ -83,8 +85,11 @@ async function byToken(repository: string, { userId, github }: Asker, ports: Per
     if (!parsed.success) return UNKNOWN;
     const { permissions } = parsed.data;
     if (!permissions) return null;
-    const { admin, maintain = false, push, pull } = permissions;
-    return { visibility: visibilityOf(parsed.data), permission: admin ? "admin" : push || maintain ? "write" : pull ? "read" : "none" };
+    const { admin, maintain = false, push, triage = false, pull } = permissions;
+    const visibility = visibilityOf(parsed.data);
+    if (admin || push || maintain) return { visibility, permission: admin ? "admin" : "write" };
+    if (!pull) return { visibility, permission: "none" };
+    return { visibility, permission: visibility === "private" || triage ? "read" : await ownRead(repository, github.login, ports) };
   } catch (error) {
     console.warn("rights: GitHub did not answer about a repository", error instanceof Error ? error.name : "unknown");
     return UNKNOWN;
@@ -139,10 +144,39 @@ async function byApp(repository: string, { github }: Asker, { app }: PermissionP
     if (!repositoryAnswer.success) return UNKNOWN;
     const visibility = visibilityOf(repositoryAnswer.data);
     if (!github?.login) return { visibility, permission: "unknown" };
-    return { visibility, permission: await levelOf(octokit, repository, github.subject, github.login) };
+    const permission = await levelOf(octokit, repository, github.subject, github.login);
+    const everybodys = visibility === "public" && permission === "read";
+    return { visibility, permission: everybodys ? await ownReadBy(octokit, repository, github.login) : permission };
   } catch (error) {
     console.warn("rights: GitHub did not answer the App about a repository", error instanceof Error ? error.name : "unknown");
     return UNKNOWN;
+  }
+}
+
+/** What somebody may in a public repository that GitHub says `read` of: it says so of everybody, but only some are among its collaborators. */
+async function ownRead(repository: string, username: string | null, { app }: PermissionPorts): Promise<Permission> {
+  if (!app || username === null) return "none";
+  try {
+    const installation = await app.installationOf(repository);
+    return installation === null ? "none" : await ownReadBy(app.installation(installation), repository, username);
+  } catch (error) {
+    console.warn("rights: GitHub did not answer the App about a repository", error instanceof Error ? error.name : "unknown");
+    return "unknown";
+  }
+}
+
+/** Docs: "Check if a user is a repository collaborator": 204 or 404; those count who have access by a team or as members of the organisation. */
+async function ownReadBy(octokit: Octokit, repository: string, username: string): Promise<Permission> {
+  try {
+    const signal = AbortSignal.timeout(CALL_MS);
+    const { status } = await octokit.request("GET /repos/{owner}/{repo}/collaborators/{username}", {
+      ...splitRepository(repository),
+      username,
+      request: { signal },
+    });
+    return status === 204 ? "read" : "unknown";
+  } catch (error) {
+    return statusOf(error) === 404 ? "none" : "unknown";
   }
 }
 

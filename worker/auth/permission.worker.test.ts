@@ -109,6 +109,19 @@ describe("by the person's own token", () => {
     expect(calls).toEqual(["own /repos/acme/x"]);
   });
 
+  test.each<[string, (path: string) => Response, string, string | null]>([
+    ["a collaborator", () => new Response(null, { status: 204 }), "read", "/repos/acme/x/collaborators/"],
+    ["nobody of its own", missing, "none", "/repos/acme/x/collaborators/"],
+    ["an outage", away, "unknown", "/repos/acme/x/collaborators/"],
+    ["an App that is not installed there", (path) => (path.endsWith("/installation") ? missing() : away()), "none", null],
+  ])("of a public one GitHub says read to everybody, so it is asked whose it is: %s", async (_name, answer, permission, asked) => {
+    own = () => Response.json({ private: false, permissions: { admin: false, push: false, pull: true } });
+    app = (path) => (asked !== null && path.endsWith("/installation") ? Response.json({ id: 100 }) : answer(path));
+    const person = await asker();
+    expect(await permissionIn("acme/x", person, portsWith())).toEqual({ visibility: "public", permission });
+    expect(calls.at(-1)).toBe(asked === null ? "app /repos/acme/x/installation" : `app ${asked}${person.github?.login}`);
+  });
+
   test("a repository that was renamed is followed to its new address", async () => {
     own = (path) =>
       path === "/repos/acme/old"
@@ -139,6 +152,17 @@ describe("by the App, about the account", () => {
     const person = await asker(null);
     appAnswers(said(permission, person));
     expect(await permissionIn("acme/x", person, portsWith())).toEqual({ visibility: "private", permission: expected });
+  });
+
+  test.each([
+    [204, "read"],
+    [404, "none"],
+  ] as const)("of a public one read counts for a collaborator only: %i is %s", async (status, expected) => {
+    const person = await asker(null);
+    appAnswers(said("read", person), false);
+    const answers = app;
+    app = (path) => (path.endsWith(`/collaborators/${person.github?.login}`) ? new Response(null, { status }) : answers(path));
+    expect(await permissionIn("acme/x", person, portsWith())).toEqual({ visibility: "public", permission: expected });
   });
 
   test("a token that was taken back makes no difference: the account is asked about", async () => {

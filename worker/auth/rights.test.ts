@@ -56,14 +56,19 @@ const TABLE: [string, Facts, string[]][] = [
   ["private, none, began it", facts(began), same("no_access")],
   ["private, unknown, asked before", facts({ ...asked, repository: repository("unknown") }), same("not_known")],
   // A public repository.
-  ["public, none", facts({ repository: repository("none", "public") }), ["public", "public", "read_only", "watch_only", NO]],
+  ["public, none", facts({ repository: repository("none", "public") }), ["public", "see_only", "read_only", "see_only", NO]],
+  [
+    "public, none, asked before",
+    facts({ ...asked, repository: repository("none", "public") }),
+    ["public", "see_only", "read_only", "see_only", NO],
+  ],
   ["public, read", facts({ repository: repository("read", "public") }), ["repository", "repository", "read_only", "watch_only", NO]],
   ["public, write", facts({ repository: repository("write", "public") }), same("repository")],
-  ["public, unknown", facts({ repository: repository("unknown", "public") }), ["public", "public", "not_known", "not_known", NO]],
+  ["public, unknown", facts({ repository: repository("unknown", "public") }), ["public", "not_known", "not_known", "not_known", NO]],
   [
     "public, no account linked",
     facts({ repository: repository("unknown", "public") }, { onForge: false }),
-    ["public", "public", "not_linked", "not_linked", NO],
+    ["public", "not_linked", "not_linked", "not_linked", NO],
   ],
   // The page begins sessions with write access too.
   [
@@ -96,12 +101,12 @@ const TABLE: [string, Facts, string[]][] = [
   ],
   // No repository on the forge: nobody but the session's own people.
   ["no repository, a stranger", facts({ repository: null }), same("not_member")],
-  ["no repository, asked", facts({ ...asked, repository: null }), ["member", "member", "read_only", "not_yours", NO]],
+  ["no repository, asked", facts({ ...asked, repository: null }), ["member", "member", "read_only", "watch_only", NO]],
   ["no repository, began it", facts({ ...began, repository: null }), ["member", "member", "began", "began", NO]],
   [
     "no repository, in Slack, asked",
     facts({ ...asked, surface: "slack", repository: null }),
-    ["member", "member", "read_only", "not_yours", NO],
+    ["member", "member", "read_only", "watch_only", NO],
   ],
   ["no repository, begun by nobody", facts({ repository: null, began: null, members: [] }), same("not_member")],
   // Whoever is known by another account of theirs is the same person.
@@ -131,17 +136,17 @@ const TABLE: [string, Facts, string[]][] = [
     [...same("no_session").slice(0, 4), "admin"],
   ],
   ["no session", { who: who(), session: null }, same("no_session")],
-  // The machine's owner.
-  ["owner", facts({}, { owner: true }), ["owner", "owner", "owner", "owner", "owner"]],
-  ["owner, ended", facts({ closed: true }, { owner: true }), ["owner", "owner", "owner", "owner", "owner"]],
-];
-
   // Keys: what their person may, as far as their scope goes, and nothing in a sandbox.
   ["a key to prompt, write", facts({ repository: repository("write") }, { scope: "prompt" }), ["repository", KEY, "repository", KEY, KEY]],
   ["a key to prompt, read", facts({ repository: repository("read") }, { scope: "prompt" }), ["repository", KEY, "read_only", KEY, KEY]],
   ["a key to prompt, none", facts({}, { scope: "prompt" }), ["no_access", KEY, "no_access", KEY, KEY]],
   ["a key to read, write", facts({ repository: repository("write") }, { scope: "read" }), ["repository", KEY, KEY, KEY, KEY]],
   ["a key to read, admin of errand", facts({}, { scope: "read", role: "admin" }), ["no_access", KEY, KEY, KEY, KEY]],
+  // The machine's owner.
+  ["owner", facts({}, { owner: true }), ["owner", "owner", "owner", "owner", "owner"]],
+  ["owner, ended", facts({ closed: true }, { owner: true }), ["owner", "owner", "owner", "owner", "owner"]],
+];
+
 describe("see, watch, prompt, drive, administer", () => {
   it.each(TABLE)("%s", (_name, given, expected) => {
     expect(outcome(given)).toEqual(expected);
@@ -178,6 +183,11 @@ test("of every combination: who may act may see, who may drive may watch, nothin
       if (decision?.ok && decision.by === "repository") expect(given.session?.repository?.permission).toMatch(/read|write|admin/);
       if (!decision?.ok) expect(decision?.why).toMatch(/^[A-Z].+\.$/);
     }
+    if (watch?.ok) expect(see?.ok, JSON.stringify(given)).toBe(true);
+    if (watch?.ok) expect(watch.by).not.toBe("public");
+    // Who is told that they may look on may.
+    if (drive?.ok === false && drive.code === "watch_only") expect(watch?.ok, JSON.stringify(given)).toBe(true);
+    if (drive?.ok === false && watch?.ok) expect(["watch_only", "not_known", "not_linked"]).toContain(drive.code);
     const repositoryOf = given.session?.repository;
     if (repositoryOf?.permission === "unknown" && !given.who.asAdmin) expect([prompt?.ok, drive?.ok]).toEqual([false, false]);
   }
@@ -187,4 +197,12 @@ test("of every combination: who may act may see, who may drive may watch, nothin
 test("without a linked account it is said how to link one", () => {
   const decision = mayThey("see", facts({ repository: repository("unknown") }, { onForge: false }));
   expect(decision).toMatchObject({ ok: false, why: expect.stringContaining("/account") });
+});
+
+test.each([
+  ["no write access", facts({ repository: repository("read") }), "You may look on, without input: at its desktop and its terminal."],
+  ["another's session", facts({ ...asked, repository: null }), "You may look on, without input: at its desktop and its terminal."],
+  ["a public repository", facts({ repository: repository("none", "public") }), "looking on takes read access of your own"],
+])("a refusal to use the sandbox says what is possible: %s", (_name, given, said) => {
+  expect(mayThey("drive", given)).toMatchObject({ ok: false, why: expect.stringContaining(said) });
 });

@@ -7,9 +7,8 @@ import { visible } from "../../bots/visible.ts";
 import { closedWords } from "../../bots/words.ts";
 import type { NumberedEvent } from "../../protocol/events.ts";
 import { type AskView, answerOf, isOver, queuedTurns, type TurnView, type View } from "../../protocol/view.ts";
-import { LINKED_SERVICES, SERVICE_TITLES } from "../routes/services.ts";
-import { linksOf } from "../session/messages.ts";
 import { Offer, PullLine, Pushed } from "./forge.tsx";
+import { Openings, type Reach } from "./openings.tsx";
 import { Inline, RichText } from "./rich-text.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { NO_TURN, Steps } from "./steps.tsx";
@@ -209,9 +208,8 @@ function Turn(props: { turn: TurnView; place: number | null; session: string; no
   );
 }
 
-function Head(props: { view: View; session: string }) {
-  const { view, session } = props;
-  const links = linksOf("", session);
+function Head(props: { view: View; session: string; reach: Reach }) {
+  const { view, session, reach } = props;
   return (
     <>
       <h1>{titleOf(view)}</h1>
@@ -221,13 +219,7 @@ function Head(props: { view: View; session: string }) {
         {view.model === "" ? "" : ` · ${view.model}`}
         {view.who ? ` · for ${personWords(view.who)}` : ""}
       </p>
-      <nav class="links">
-        {LINKED_SERVICES.map((service) => (
-          <a class="button" href={links[service]} target="_blank" rel="noopener">
-            {SERVICE_TITLES[service]}
-          </a>
-        ))}
-      </nav>
+      <Openings view={view} session={session} reach={reach} />
     </>
   );
 }
@@ -239,14 +231,16 @@ export function titleOf(view: View): string {
 }
 
 /** All blocks of a session. `steps`: the events whose steps are put into their turns' lists. `now` in ms since 1970. */
-export function SessionBlocks(props: { view: View; session: string; now: number; steps: readonly NumberedEvent[] }) {
-  const { view, session, now, steps } = props;
-  const queue = queuedTurns(view).map((turn) => turn.id);
+export function SessionBlocks(props: { view: View; session: string; reach: Reach; now: number; steps: readonly NumberedEvent[] }) {
+  const { view, session, reach, now, steps } = props;
+  const queue = queuedTurns(view)
+    .filter((turn) => turn.held === null)
+    .map((turn) => turn.id);
   const closed = closedWords(view);
   return (
     <>
       <Block id="head" class="head">
-        <Head view={view} session={session} />
+        <Head view={view} session={session} reach={reach} />
       </Block>
       {view.pull === null ? null : (
         <Block id="pull" class="pull">

@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
 import { FAILING, gitHubView, offered, pulled, taken, unpushed, working } from "../../test/github/views.ts";
 import { SessionBlocks } from "./blocks.tsx";
+import type { Reach } from "./openings.tsx";
+
+const reach: Reach = { drive: { ok: true, by: "owner" }, watch: { ok: true, by: "owner" } };
 
 const page = (...story: Parameters<typeof gitHubView>) =>
-  (<SessionBlocks view={gitHubView(...working, ...story)} session="s" now={4} steps={[]} />).toString();
+  (<SessionBlocks view={gitHubView(...working, ...story)} session="s" reach={reach} now={4} steps={[]} />).toString();
 
 test("the pull request stands on the page, with what its checks say", () => {
   const shown = page(...pulled({ checks: FAILING }));

@@ -3,6 +3,7 @@ import { AS_ADMIN_MS } from "../auth/as-admin.ts";
 import type { Refusal } from "../auth/rights.ts";
 import type { AppContext } from "../routes/app.ts";
 import { Bar, page } from "./document.tsx";
+import { LookOn } from "./openings.tsx";
 
 const HEADINGS: Partial<Record<Refusal["code"], string>> = {
   not_known: "Not known right now",
@@ -21,6 +22,7 @@ export function refusedPage(c: AppContext, refusal: Refusal, session: string | n
       <main class="narrow">
         <h1>{heading}</h1>
         <p>{refusal.why}</p>
+        {session !== null && refusal.code === "watch_only" ? <LookOn session={session} /> : null}
         <p class="quiet">
           You are signed in as {identity.person.name}. <a href="/account">Your account</a>
         </p>

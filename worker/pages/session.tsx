@@ -6,6 +6,7 @@ import type { AppContext } from "../routes/app.ts";
 import type { ModelUse } from "../session/model-caps.ts";
 import { SessionBlocks, titleOf } from "./blocks.tsx";
 import { Bar, page } from "./document.tsx";
+import type { Reach } from "./openings.tsx";
 import { Steps } from "./steps.tsx";
 import { useWords } from "./wording.ts";
 
@@ -24,15 +25,15 @@ export type Shown = {
   now: number;
 };
 
-/** The whole page. `prompting`: whether the person may say something here. */
-export function sessionPage(c: AppContext, shown: Shown, prompting: Decision): Response {
+/** The whole page. `prompting`: whether the person may say something here. `reach`: what of the sandbox they may open. */
+export function sessionPage(c: AppContext, shown: Shown, prompting: Decision, reach: Reach): Response {
   const { session, view } = shown;
   const content = (
     <>
       <Bar>
         <span id="connection" class="quiet" role="status"></span>
       </Bar>
-      <Main shown={shown} inPlace looking={!prompting.ok} />
+      <Main shown={shown} reach={reach} inPlace looking={!prompting.ok} />
       <footer class="composer">
         {prompting.ok ? <Composer session={session} /> : <p class="quiet">{prompting.why}</p>}
         <p id="outcome" class="quiet" role="status"></p>
@@ -61,19 +62,19 @@ function Composer(props: { session: string }) {
 }
 
 /** The changing part alone, for the page's script. */
-export function sessionFragment(c: AppContext, shown: Shown): Response {
+export function sessionFragment(c: AppContext, shown: Shown, reach: Reach): Response {
   c.header("cache-control", "no-store");
-  return c.html((<Main shown={shown} inPlace={false} looking={false} />).toString());
+  return c.html((<Main shown={shown} reach={reach} inPlace={false} looking={false} />).toString());
 }
 
 /** `inPlace`: steps stand in their turns' lists; otherwise they come apart, for the script to append. `looking`: without buttons, which would be refused. */
-function Main(props: { shown: Shown; inPlace: boolean; looking: boolean }) {
-  const { shown, inPlace, looking } = props;
+function Main(props: { shown: Shown; reach: Reach; inPlace: boolean; looking: boolean }) {
+  const { shown, reach, inPlace, looking } = props;
   const { session, view, n, steps, from, to, use, now } = shown;
   const running = runningTurn(view) !== undefined || view.sandbox.state === "starting";
   return (
     <main class={looking ? "looking" : ""} data-session={session} data-n={n} data-to={to} data-running={String(running)}>
-      <SessionBlocks view={view} session={session} now={now} steps={inPlace ? steps : []} />
+      <SessionBlocks view={view} session={session} reach={reach} now={now} steps={inPlace ? steps : []} />
       {use === null || use.calls === 0 ? null : (
         <p class="quiet" id="use" data-block>
           {useWords(use)}

@@ -49,6 +49,9 @@ main.narrow { max-width: 42rem; padding-top: 2rem; }
 .rich p { white-space: pre-wrap; }
 .rich li { white-space: pre-line; }
 .links, .buttons, .row { display: flex; flex-wrap: wrap; gap: .5rem; margin: .6rem 0; }
+.ports { list-style: none; padding: 0; margin: .6rem 0; display: grid; gap: .35rem; }
+.ports a { display: inline-block; padding: .3rem 0; }
+.ports li { overflow-wrap: anywhere; }
 button, .button { font: inherit; border: 1px solid var(--line); background: var(--sheet); color: var(--ink); border-radius: 8px; padding: .4rem .9rem; min-height: 2.5rem; cursor: pointer; text-decoration: none; display: inline-flex; align-items: center; }
 button:hover, .button:hover { border-color: var(--accent); }
 button:disabled { opacity: .5; cursor: default; }

@@ -8,6 +8,7 @@ import { may, mayPage, tellOf } from "../auth/doors.ts";
 import { signedInPage } from "../auth/guard.ts";
 import { visibleSessions } from "../auth/visible.ts";
 import { listPage } from "../pages/list.tsx";
+import type { Reach } from "../pages/openings.tsx";
 import { noSessionPage, problemPage } from "../pages/problem.tsx";
 import { type Shown, sessionFragment, sessionPage } from "../pages/session.tsx";
 import { MAX_BODY, newPageId, sayTo, startSession } from "./api.ts";
@@ -61,11 +62,13 @@ pageRoutes.post("/", signedInPage, limited, async (c) => {
   return started.ok ? c.redirect(`/s/${started.id}`, 303) : asPage(c, started.answer);
 });
 
+const reachOf = ({ var: { rights } }: AppContext): Reach => ({ drive: rights.decide("drive"), watch: rights.decide("watch") });
+
 pageRoutes.get("/s/:id", mayPage("see"), async (c) => {
   const id = c.req.param("id");
   const agent = agentOf(c.env, id);
   const all = agent && (await shown(agent, id, undefined));
-  return all ? sessionPage(c, all, c.var.rights.decide("prompt")) : noSessionPage(c);
+  return all ? sessionPage(c, all, c.var.rights.decide("prompt"), reachOf(c)) : noSessionPage(c);
 });
 
 const After = z.coerce.number().int().nonnegative().catch(0);
@@ -75,7 +78,7 @@ pageRoutes.get("/s/:id/fragment", may("see"), async (c) => {
   const id = c.req.param("id");
   const agent = agentOf(c.env, id);
   const changed = agent && (await shown(agent, id, After.parse(c.req.query("after"))));
-  return changed ? sessionFragment(c, changed) : noSuchSession(c);
+  return changed ? sessionFragment(c, changed, reachOf(c)) : noSuchSession(c);
 });
 
 /** The forms of a session's page. A form without an id, as one sent without the script, gets one: it can't be told from a second one. */

@@ -57,7 +57,7 @@ function session(): View {
 }
 
 function message(row: Row, view: View): Message {
-  const links = { session: "", vscode: "", desktop: "", terminal: "" };
+  const links = { session: "", vscode: "", desktop: "", terminal: "", preview: "" };
   if (row.kind === "note") return { kind: "note", code: "c", text: row.ref, mention: null };
   if (row.kind === "ask") return { kind: "ask", turn: 1, ask: row.ref, view, links };
   return row.kind === "final" ? { kind: "final", turn: 1, view, links } : { kind: "progress", turn: 1, view, links, now: 0 };

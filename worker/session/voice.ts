@@ -80,14 +80,12 @@ export class Voice {
     for (const key of this.#outbox.keysOf("status")) if (key.startsWith(this.key(`turn:${turn}:status:`))) this.#outbox.freeze(key);
   }
 
-  /** The one reply of a turn that is over. While a pull request is open it is kept current. */
+  /** The one reply of a turn that is over. It is kept current, as to its pull request and to what is served, until another turn has one. */
   outcome(turn: number): void {
     this.settleOutcomes();
     const final = this.key(`turn:${turn}:final`);
     this.#outbox.want({ key: final, ...this.whereOf(turn), kind: "final", turn, ref: "" });
-    const pull = this.#log.view().pull;
-    const followed = this.#turn(turn)?.pushed !== null || (pull !== null && (pull.state === "open" || pull.state === "draft"));
-    if (!followed) this.#outbox.freeze(final);
+    if (refused) this.#outbox.freeze(final);
   }
 
   /** What was said of ended turns stays as it is. */

@@ -72,8 +72,11 @@ export function gitHubWith(outside: World): { repositories: Repositories; away: 
     if (!repository) return missing();
     if (rest === "") return Response.json({ id: 1, full_name: `${owner}/${name}`, private: repository.private, default_branch: "main" });
     if (rest === "/installation") return Response.json({ id: 100 });
+    const one = /^\/collaborators\/([^/]+)$/.exec(rest)?.[1];
+    if (one !== undefined) return (repository.people.get(one) ?? "none") === "none" ? missing() : new Response(null, { status: 204 });
     const login = /^\/collaborators\/([^/]+)\/permission$/.exec(rest)?.[1];
-    const permission = login === undefined ? undefined : repository.people.get(login);
+    // Of a public repository GitHub says `read` of everybody.
+    const permission = login === undefined ? undefined : (repository.people.get(login) ?? (repository.private ? undefined : "read"));
     if (login === undefined || permission === undefined) return missing();
     return Response.json({ permission, user: { id: Number(login.split("-").at(-1)), login } });
   };

@@ -27,8 +27,8 @@ async function poll() {
   try {
     const response = await fetch(main.dataset.poll ?? "", { headers: { accept: "application/json" } });
     const body = await response.json();
-    // Ready, or never going to be: either way the page itself says what comes next.
-    if (!response.ok || body.state !== "starting") return location.reload();
+    // Ready, never going to be, or waiting for something else: the page itself says what comes next.
+    if (!response.ok || body.state !== main.dataset.state) return location.reload();
     state.textContent = body.words;
     show(body.phases);
   } catch {
