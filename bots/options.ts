@@ -83,6 +83,14 @@ export function saysStatus(text: string): boolean {
   return text.length <= 10 && /^status[.!?]*$/i.test(text);
 }
 
+/** What the whole text says about linking an account: the word alone, or with the number of a page; null where it says nothing of the kind. */
+export function saysLink(text: string): { word: "link" | "unlink"; number: string | null } | null {
+  const [, word, digits] = (text.length <= 40 && /^(link|unlink)(?:[ \t]+(\d[\d \t-]{4,12}\d))?[.!]*$/i.exec(text)) || [];
+  if (word === undefined) return null;
+  const number = digits?.replace(/\D/g, "") ?? null;
+  return word.toLowerCase() === "link" ? { word: "link", number } : number === null ? { word: "unlink", number } : null;
+}
+
 /** Whether the whole text is the word that stops a turn. */
 export function saysStop(text: string): boolean {
   return text.length <= 10 && /^stop[.!]*$/i.test(text);

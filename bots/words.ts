@@ -3,7 +3,7 @@
  * Whoever shows them escapes them. Pure.
  */
 import type { FileChange, Pull, ServiceName } from "../protocol/events.ts";
-import { type AskView, isOver, type OfferView, queuedTurns, runningTurn, type TurnView, type View } from "../protocol/view.ts";
+import { type AskView, isOver, type OfferView, queuedTurns, runningTurn, type TurnView, type View, wasRefused } from "../protocol/view.ts";
 import { cost, count, duration, elapsed, ordinal, tokens } from "./format.ts";
 
 /** A working agent without a tool, thoughts or words is said to be silent after this, in ms. */
@@ -49,7 +49,12 @@ export function titleOf(view: View, turn: TurnView, now: number): string {
   const steps = turn.steps > 0 ? ` · ${count(turn.steps, "step")}` : "";
   switch (turn.state) {
     case "queued": {
-      const place = queuedTurns(view).findIndex((queued) => queued.id === turn.id) + 1;
+      if (turn.held !== null) return "Waiting for an account to be linked";
+      // What is held is overtaken.
+      const place =
+        queuedTurns(view)
+          .filter((queued) => queued.held === null)
+          .findIndex((queued) => queued.id === turn.id) + 1;
       if (place > 1) return `Queued, ${ordinal(place)} in line`;
       return runningTurn(view) ? "Queued, next in line" : `Starting${on}`;
     }
@@ -64,7 +69,7 @@ export function titleOf(view: View, turn: TurnView, now: number): string {
     case "done":
       return `Worked for ${took}${steps}`;
     case "failed":
-      return `Failed after ${took}${steps}`;
+      return wasRefused(turn) ? "Not begun" : `Failed after ${took}${steps}`;
     case "stopped":
       return turn.startedAt === null ? "Stopped before it began" : `Stopped after ${took}${steps}`;
     case "withdrawn":
@@ -102,7 +107,8 @@ export function stepOf(turn: TurnView): string {
 }
 
 /** Whether a turn waits for the work before it. */
-export const waits = (view: View, turn: TurnView): boolean => turn.state === "queued" && runningTurn(view) !== undefined;
+export const waits = (view: View, turn: TurnView): boolean =>
+  turn.state === "queued" && turn.held === null && runningTurn(view) !== undefined;
 
 /** How a turn ended, in one line, and what a person can do then. `again`: how somebody goes on with this session where they read it. */
 export function outcomeOf(turn: TurnView, again: (what: string) => string): { head: string; action: string | null } {
@@ -115,7 +121,7 @@ export function outcomeOf(turn: TurnView, again: (what: string) => string): { he
       return { head: "Withdrawn before work began.", action: null };
     case "failed":
       return {
-        head: `Failed: ${turn.failure?.message ?? "The work ended without saying why."}`,
+        head: `${wasRefused(turn) ? "Not begun" : "Failed"}: ${turn.failure?.message ?? "The work ended without saying why."}`,
         action: turn.failure?.action ?? again("try again"),
       };
     default:
@@ -195,9 +201,9 @@ export function pullWords({ pull, current }: ToldPull): {
   };
 }
 
-/** Whether no later turn has come to an end: the reply of this one tells how the conversation stands. One that was withdrawn came to nothing. */
+/** Whether no later turn has come to an end: the reply of this one tells how the conversation stands. One that was withdrawn or refused came to nothing. */
 export const isLatest = (view: View, turn: TurnView): boolean =>
-  !view.turns.some((other) => other.id > turn.id && isOver(other.state) && other.state !== "withdrawn");
+  !view.turns.some((other) => other.id > turn.id && isOver(other.state) && other.state !== "withdrawn" && !wasRefused(other));
 
 /**
  * The pull request that a turn's messages tell of: not where its own conversation is, which shows it, and after the end only where
@@ -205,17 +211,11 @@ export const isLatest = (view: View, turn: TurnView): boolean =>
  */
 export function pullFor(view: View, turn: TurnView, message: "progress" | "final"): ToldPull | null {
   if (view.pull === null || view.pull.thread === turn.thread) return null;
-  const newest = view.turns.findLast((other) => other.state !== "withdrawn")?.id === turn.id;
+  const newest = view.turns.findLast((other) => other.state !== "withdrawn" && !wasRefused(other))?.id === turn.id;
   if (isOver(turn.state) && turn.pushed === null && !newest) return null;
   return { pull: view.pull, current: message === "final" ? isLatest(view, turn) : !isOver(turn.state) };
 }
 
-/** How the conversation ended; null while it goes on. */
-export function closedWords(view: View): string | null {
-  switch (view.closed?.how) {
-    case undefined:
-      return null;
-    case "merged":
 /** Ports named in one message; the others are counted. */
 const MOST_PORTS = 5;
 
@@ -233,6 +233,12 @@ export function servedFor(
   return { rows, more: ports.length - rows.length };
 }
 
+/** How the conversation ended; null while it goes on. */
+export function closedWords(view: View): string | null {
+  switch (view.closed?.how) {
+    case undefined:
+      return null;
+    case "merged":
       return "The pull request was merged, so this session has ended.";
     case "closed":
       return "The conversation was closed, so this session has ended.";

@@ -4,7 +4,7 @@
  * the one the marks tell of. Pure.
  */
 import type { Person } from "../../protocol/request.ts";
-import { answerOf, isOver, type TurnView, type View } from "../../protocol/view.ts";
+import { answerOf, isOver, type TurnView, type View, wasRefused } from "../../protocol/view.ts";
 import { clean } from "../redact.ts";
 import { splitMarkdown } from "../split.ts";
 import type { Links } from "../surface.ts";
@@ -45,15 +45,16 @@ function cut(text: string, max: number): string {
     .replace(/[\s,.;:\uFFFD]+$/, "")}…`;
 }
 
+/** The first request that was not refused; undefined where the view does not hold it any more. */
+const firstOf = (view: View): TurnView | undefined => (view.turns[0]?.id === 1 ? view.turns.find((turn) => !wasRefused(turn)) : undefined);
+
 /** The title: the issue's, or what was asked for first; null where the view does not hold that any more. Titles are plain text on GitHub. */
 export function pullTitle(view: View, issue: PullFacts["issue"]): string | null {
-  const asked = view.turns
-    .find((turn) => turn.id === 1)
-    ?.prompt.split("\n")
-    .find((row) => /[\p{L}\p{N}]/u.test(row));
+  const first = firstOf(view);
+  const asked = first?.prompt.split("\n").find((row) => /[\p{L}\p{N}]/u.test(row));
   const title = cut((issue?.title ?? asked ?? "").replace(/^[#>*\-\s]+/, ""), TITLE);
   if (title !== "") return title;
-  return view.turns.some((turn) => turn.id === 1) ? cut(`Changes on ${view.branch}`, TITLE) : null;
+  return first ? cut(`Changes on ${view.branch}`, TITLE) : null;
 }
 
 /** Who asked for it: a link where they are on this forge, since a mention would notify them. */
@@ -79,7 +80,7 @@ function answer(turn: TurnView, max: number, home: Home, session: string): strin
 
 function summary(view: View, links: Links): string {
   const pushed = view.turns.filter((turn) => turn.pushed !== null);
-  const [first, ...later] = pushed.length > 0 ? pushed : view.turns.slice(-1);
+  const [first, ...later] = pushed.length > 0 ? pushed : view.turns.filter((turn) => !wasRefused(turn)).slice(-1);
   if (!first) return "";
   const home = homeOf(view);
   const parts = isOver(first.state) ? [answer(first, ANSWER, home, links.session)] : ["*errand is still working on this.*"];
@@ -92,7 +93,7 @@ function summary(view: View, links: Links): string {
 
 /** Errand's part of the body, with its marks. What it knows for sure comes first: nothing in an answer can hide it. */
 function ownPart(view: View, links: Links, facts: PullFacts, title: string | null, readied: boolean): string {
-  const who = view.who ?? view.turns[0]?.who;
+  const who = firstOf(view)?.who ?? view.who ?? view.turns[0]?.who;
   const head = [
     facts.issue ? `${facts.issue.isPull ? "Goes on from" : facts.ontoDefault ? "Fixes" : "For"} #${facts.issue.number}` : "",
     who ? `Asked for by ${named(who, homeOf(view), facts.webUrl)}` : "",

@@ -7,6 +7,9 @@ export const ACTION = {
   choose: "errand_choose",
   take: "errand_take",
   open: "errand_open",
+  /** The number that links an account: the field for it, and the button beside it. */
+  number: "errand_number",
+  confirm: "errand_number_confirm",
 } as const;
 
 /** The `block_id` of a question's buttons. An id of an ask has at most 200 characters, so this stays below Slack's 255. */

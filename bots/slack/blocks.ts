@@ -27,12 +27,27 @@ export type Select = {
   placeholder: Text;
   options: { text: Text; value: string }[];
 };
+/** A field to type into. Enter tells us what stands in it, as a click does. */
+export type Input = {
+  type: "input";
+  block_id: string;
+  dispatch_action: true;
+  label: Text;
+  element: {
+    type: "plain_text_input";
+    action_id: string;
+    max_length: number;
+    placeholder: Text;
+    dispatch_action_config: { trigger_actions_on: ["on_enter_pressed"] };
+  };
+};
 export type Block =
   | { type: "section"; text: Text; expand?: true }
   | { type: "markdown"; text: string }
   | { type: "plan"; title: string; tasks: TaskCard[] }
   | { type: "context"; elements: Text[] }
   | { type: "actions"; block_id: string; elements: (Button | Select)[] }
+  | Input
   | { type: "rich_text"; elements: { type: "rich_text_preformatted"; elements: { type: "text"; text: string }[] }[] };
 
 /** What a message is on Slack: the text of notifications and screen readers, and what is seen. */

@@ -21,6 +21,10 @@ function writing(turn: TurnView): Block[] {
   return text.trim() === "" ? [] : [{ type: "markdown", text: markdown(tailOfMarkdown(text, TAIL)) }];
 }
 
+/** Whom it waits for, and for what; how to do it is said to that person alone. */
+const heldText = (turn: TurnView): string =>
+  `${address(turn.who)} has to link their account with errand, since work in this repository takes their own rights: a message here that only they can see says how. This begins by itself then, and is dropped after an hour.`;
+
 function remarks(turn: TurnView, now: number): string[] {
   const trouble = modelTrouble(turn, now);
   return [
@@ -45,9 +49,11 @@ export function renderProgress(message: Extract<Message, { kind: "progress" }>, 
   const head: Block =
     tasks.length > 0 ? { type: "plan", title: plain(title, LIMIT.title), tasks } : section(`*${line(title, LIMIT.title)}*`);
   const waiting = waits(view, turn) ? `“${line(turn.prompt, 80)}” starts when the work before it is done.` : "";
+  const held = turn.held === null || isOver(turn.state) ? [] : [section(heldText(turn))];
   const where = [...whereabouts(view), line(stepOf(turn), 320), waiting].filter((part) => part !== "").join(" · ");
   const blocks = [
     head,
+    ...held,
     ...writing(turn),
     ...context(remarks(turn, now)),
     ...pushFailureText(turn).map(section),

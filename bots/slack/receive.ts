@@ -2,15 +2,35 @@
 import * as z from "zod";
 import { Request } from "../../protocol/request.ts";
 import { threadKey } from "../../protocol/thread.ts";
-import { saysHelp, saysStatus, saysStop, takeOptions, withinLimit } from "../options.ts";
+import { saysHelp, saysLink, saysStatus, saysStop, takeOptions, withinLimit } from "../options.ts";
 import { ACTION, askOfBlock } from "./actions.ts";
 import { mentions, mentionsOthers, plainText } from "./heard.ts";
+import { NUMBER_BLOCK } from "./linking.ts";
+import type { Ear } from "./whisper.ts";
 
 /** Who we are in the workspace, from `auth.test`. */
 export type Self = { userId: string; botId: string | null };
 
-/** `request`: hand it to its session. `ignored`: answer 200 and do nothing, for this reason. `malformed`: not Slack's form, 400. */
-export type Verdict = { kind: "request"; request: Request } | { kind: "ignored"; why: string } | { kind: "malformed"; why: string };
+/**
+ * What is said of accounts and not of work. `person` as requests have it. `onlyIn`: the thread that has to have a session, since nobody spoke to
+ * us; null where somebody did. `responseUrl`: where the message that was clicked in can be replaced.
+ */
+export type AccountAct =
+  | { do: "link" | "unlink"; person: string; name: string | null; ear: Ear; onlyIn: string | null }
+  | { do: "number"; number: string; person: string; ear: Ear; onlyIn: string | null; responseUrl: string | null }
+  /** Slack says that somebody is deactivated, or that errand is not in a workspace any more. */
+  | { do: "person-gone"; person: string }
+  | { do: "workspace-gone"; team: string };
+
+/**
+ * `request`: hand it to its session. `account`: it is about somebody's account. `ignored`: answer 200 and do nothing, for this reason. `malformed`: not
+ * Slack's form, 400.
+ */
+export type Verdict =
+  | { kind: "request"; request: Request }
+  | { kind: "account"; act: AccountAct }
+  | { kind: "ignored"; why: string }
+  | { kind: "malformed"; why: string };
 
 const ts = z.string().regex(/^\d{1,12}\.\d{1,9}$/);
 const id = z.string().regex(/^[A-Z0-9]{1,40}$/);
@@ -73,6 +93,7 @@ export function receiveEvent(payload: unknown, self: Self): Verdict {
   const envelope = Envelope.safeParse(payload);
   if (!envelope.success) return malformed(envelope.error);
   const { type } = envelope.data.event;
+  if (type === "user_change" || type === "app_uninstalled" || type === "tokens_revoked") return left(envelope.data);
   if (type !== "message" && type !== "app_mention") return ignored(`event ${type} is not for errand`);
   const event = MessageEvent.safeParse(envelope.data.event);
   if (!event.success) return malformed(event.error);
@@ -80,6 +101,27 @@ export function receiveEvent(payload: unknown, self: Self): Verdict {
   if (event.data.subtype === "message_changed") return changed(envelope.data, event.data, self);
   if (event.data.subtype === "message_deleted") return deleted(envelope.data, event.data, self);
   return said(envelope.data, event.data, self);
+}
+
+const UserChange = z.object({ user: z.object({ id, deleted: z.boolean().nullish() }) });
+const TokensRevoked = z.object({ tokens: z.object({ bot: z.array(z.string()).nullish() }) });
+
+/** Somebody left the workspace, or errand did. */
+function left({ team_id: team, event }: Envelope): Verdict {
+  if (event.type === "user_change") {
+    const change = UserChange.safeParse(event);
+    if (!change.success) return malformed(change.error);
+    const { user } = change.data;
+    return user.deleted
+      ? { kind: "account", act: { do: "person-gone", person: `slack:${team}:${user.id}` } }
+      : ignored("somebody changed their profile");
+  }
+  if (event.type === "tokens_revoked") {
+    const revoked = TokensRevoked.safeParse(event);
+    if (!revoked.success) return malformed(revoked.error);
+    if ((revoked.data.tokens.bot ?? []).length === 0) return ignored("a person's token was revoked, and errand has none");
+  }
+  return { kind: "account", act: { do: "workspace-gone", team } };
 }
 
 /** People of other organisations in a shared channel are refused; where the sender's team is not told there, too. */
@@ -134,6 +176,15 @@ function said(envelope: Envelope, event: MessageEvent, self: Self): Verdict {
   const name = event.user_profile?.display_name || event.user_profile?.real_name;
   const common = base(envelope, event.channel, event.thread_ts ?? event.ts, event.user, event.ts, name);
   const asked = prompt(event, self);
+  const account = saysLink(asked.text);
+  if (account) {
+    // A reply that was not said to us is meant for us where we are at work.
+    const onlyIn = event.type === "message" && !direct ? common.thread : null;
+    const ear = { channel: event.channel, thread: reply ? (event.thread_ts ?? null) : null, user: event.user };
+    const who = { person: common.who.id, ear, onlyIn };
+    if (account.number !== null) return { kind: "account", act: { do: "number", number: account.number, ...who, responseUrl: null } };
+    return { kind: "account", act: { do: account.word, name: name || null, ...who } };
+  }
   if (saysStop(asked.text)) return request({ kind: "stop", ...common });
   if (saysStatus(asked.text)) return request({ kind: "status", ...common });
   const contentKey = `slack:${event.channel}:${event.ts}`;
@@ -178,6 +229,8 @@ const Click = z.object({
   user: z.object({ id, name: text, username: text, team_id: text }),
   channel: z.object({ id }).nullish(),
   container: z.object({ message_ts: ts.nullish(), thread_ts: ts.nullish() }).nullish(),
+  response_url: z.string().max(2_000).nullish(),
+  state: z.object({ values: z.record(z.string(), z.record(z.string(), z.object({ value: text }))).nullish() }).nullish(),
   message: z.object({ ts, thread_ts: ts.nullish() }).nullish(),
   actions: z
     .array(
@@ -210,6 +263,15 @@ export function receiveClick(payload: unknown): Verdict {
     who: { id: `slack:${team.id}:${user.id}`, ...(name ? { name: name.slice(0, 200) } : {}) },
     at: millis(action.action_ts),
   };
+  if (action.action_id === ACTION.number || action.action_id === ACTION.confirm) {
+    const typed = click.data.state?.values?.[NUMBER_BLOCK]?.[ACTION.number]?.value;
+    const number = (action.action_id === ACTION.number ? (action.value ?? typed) : typed) ?? "";
+    // The thread of a message that only one person sees is told apart from it only where there is one.
+    const inThread = message?.thread_ts ?? container?.thread_ts ?? null;
+    const ear = { channel: channel.id, thread: inThread, user: user.id };
+    const responseUrl = click.data.response_url ?? null;
+    return { kind: "account", act: { do: "number", number: number.slice(0, 40), person: common.who.id, ear, onlyIn: null, responseUrl } };
+  }
   if (action.action_id === ACTION.stop) {
     const turn = Number(action.value);
     if (!Number.isSafeInteger(turn) || turn < 1) return { kind: "malformed", why: "the Stop button names no turn" };
