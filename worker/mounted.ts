@@ -10,14 +10,15 @@ import { authRoutes } from "./routes/auth.ts";
 import { problem } from "./routes/errors.ts";
 import { githubRoutes } from "./routes/github.ts";
 import { healthRoutes } from "./routes/health.ts";
-import { linkRoutes } from "./routes/links.ts";
 import { keyRoutes } from "./routes/keys.ts";
+import { linkRoutes } from "./routes/links.ts";
 import { modelRoutes } from "./routes/model.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { runnerRoutes } from "./routes/runner.ts";
 import { setupRoutes } from "./routes/setup.ts";
 import { slackRoutes } from "./routes/slack.ts";
+import { slackLinkRoutes } from "./routes/slack-link.ts";
 
 /** The Worker's routes. */
 export const app = new Hono<App>();
@@ -30,6 +31,7 @@ for (const routes of [
   githubRoutes(),
   assetRoutes,
   authRoutes(),
+  slackLinkRoutes,
   adminRoutes,
   peopleRoutes,
   keyRoutes,

@@ -42,6 +42,10 @@ const DOORS: Record<string, Door> = {
   "POST /account/keys": "signed in",
   "POST /account/keys/:id/revoke": "signed in",
   "GET /account": "signed in",
+  "GET /link/slack": "signed in",
+  "POST /link/slack": "signed in",
+  "GET /link/slack/state": "signed in",
+  "POST /account/slack/unlink": "signed in",
   "POST /account/sign-out": "signed in",
   "POST /account/sign-out-everywhere": "signed in",
   "POST /account/sessions/:id/end": "signed in",
@@ -58,14 +62,15 @@ const DOORS: Record<string, Door> = {
   "POST /api/sessions/:id/messages": "prompt",
   "GET /s/:id/open/:service": "drive",
   "GET /s/:id/open/:service/state": "drive",
+  "GET /s/:id/open/preview/:port": "drive",
+  "GET /s/:id/open/preview/:port/state": "drive",
   "POST /s/:id/as-admin": "administer",
   "GET /setup/github": "administer",
   "POST /setup/github": "administer",
   "GET /setup/github/created": "administer",
-  "GET /s/:id/open/preview/:port": "drive",
-  "GET /s/:id/open/preview/:port/state": "drive",
   "GET /admin/people": "administer",
   "POST /admin/people/:id": "administer",
+  "POST /admin/people/:id/unlink": "administer",
   "POST /admin/invitations": "administer",
   "POST /admin/invitations/:id/withdraw": "administer",
   "GET /admin/audit": "administer",
@@ -78,11 +83,6 @@ const form = (fields: Record<string, string>): RequestInit => ({
   headers: { "content-type": "application/x-www-form-urlencoded" },
   body: new URLSearchParams(fields).toString(),
 });
-/** What is sent where an empty request would not do. */
-const SENT: Record<string, () => RequestInit> = {
-  "POST /": () => form({ text: "look" }),
-  "POST /api/sessions": () => json({ text: "look" }),
-  "POST /s/:id/say": () => form({ t: "status-of-nothing" }),
 /** What an address takes for some of what it can name: what can be looked at opens for who may only look on. */
 const VARIANTS: Record<string, Door> = {
   "GET /s/:id/open/opencode": "drive",
@@ -97,6 +97,11 @@ const VARIANTS: Record<string, Door> = {
   "GET /s/:id/open/nothing": "drive",
 };
 
+/** What is sent where an empty request would not do. */
+const SENT: Record<string, () => RequestInit> = {
+  "POST /": () => form({ text: "look" }),
+  "POST /api/sessions": () => json({ text: "look" }),
+  "POST /s/:id/say": () => form({ t: "status-of-nothing" }),
   "POST /api/sessions/:id/messages": () => json({ t: "prompt", id: crypto.randomUUID(), text: "look" }),
   "POST /api/auth/exchange": () => json({ code: "0".repeat(64) }),
   "POST /s/:id/as-admin": () => form({ why: "a test" }),
@@ -122,22 +127,22 @@ const IN: Record<"github" | "slack", Record<Door, readonly Name[]>> = {
     see: ["reader", "writer", "owner"],
     prompt: ["writer", "owner"],
     drive: ["writer", "owner"],
+    watch: ["reader", "writer", "owner"],
     administer: ["admin", "owner"],
   },
   slack: {
     open: all,
     own: [],
-    watch: ["reader", "writer", "owner"],
     "signed in": known,
     see: ["member", "writer", "owner"],
     prompt: ["writer", "owner"],
     drive: ["writer", "owner"],
+    watch: ["member", "writer", "owner"],
     administer: ["admin", "owner"],
   },
 };
 
 let people: Record<Exclude<Name, "nobody" | "owner">, Someone>;
-    watch: ["member", "writer", "owner"],
 const sessions = { github: "", slack: "" };
 
 const agent = (id: string): Agent => env.SESSIONS.getByName(id) as unknown as Agent;
@@ -188,12 +193,12 @@ async function knock(route: string, name: Name, session: string, scope?: "read" 
     .replace(":id", session)
     .replace(":session", session)
     .replace(":service", "vscode")
+    .replace(":port", "3000")
     .replace(":provider", "github")
     .replace(":file", "page.css")
     .replace("*", "nothing");
   const sent = SENT[route]?.() ?? {};
   const headers = new Headers(sent.headers);
-    .replace(":port", "3000")
   if (name === "nobody") headers.set("x-forwarded-for", "203.0.113.9");
   else if (name !== "owner") headers.set("authorization", `Bearer ${scope ? await people[name].key(scope) : await people[name].token()}`);
   const answer = await ask(path, { ...sent, method: method === "ALL" ? "GET" : method, headers });
@@ -201,11 +206,6 @@ async function knock(route: string, name: Name, session: string, scope?: "read" 
   return answer.status;
 }
 
-describe.each(["github", "slack"] as const)("of a session in a thread of %s", (surface) => {
-  describe.each(PEOPLE)("%s", (name) => {
-    test.each(Object.entries(DOORS))("%s (%s)", async (route, door) => {
-      const status = await knock(route, name, sessions[surface]);
-      if (door === "own") expect([400, 401, 426, 429, 503]).toContain(status);
 /** Where programs come in with a key; what stands behind counts as well. */
 const FOR_KEYS = [
   "GET /api/sessions",
@@ -235,6 +235,11 @@ describe.each(KEYS)("with a key of the $name to $scope", ({ name, scope }) => {
   });
 });
 
+describe.each(["github", "slack"] as const)("of a session in a thread of %s", (surface) => {
+  describe.each(PEOPLE)("%s", (name) => {
+    test.each(Object.entries(DOORS))("%s (%s)", async (route, door) => {
+      const status = await knock(route, name, sessions[surface]);
+      if (door === "own") expect([400, 401, 426, 429, 503]).toContain(status);
       else if (IN[surface][door].includes(name)) expect([401, 403]).not.toContain(status);
       else expect(status).toBe(name === "nobody" ? 401 : 403);
       expect(status).not.toBe(500);

@@ -74,6 +74,11 @@ const Schema = z.object({
   SLACK_BOT_TOKEN: optional,
   /** Base of Slack's Web API, ending in `/api/`; empty = Slack itself. */
   SLACK_API_URL: optional,
+  /**
+   * Who may have work done from Slack in a repository on GitHub. `linked`: whose Slack account is linked to a user who may write there. `channel`:
+   * whoever is in the channel. Empty: `linked` where people can sign in with GitHub.
+   */
+  SLACK_PROMPTS: optional.pipe(z.enum(["linked", "channel"], 'must be "linked" or "channel"').nullable()),
   /** The App's number, its name in addresses and mentions, its private key (PEM, also with `\n` for line ends), and what it signs webhooks with. */
   GITHUB_APP_ID: optional.refine(
     (text) => text === null || /^\d{1,15}$/.test(text),
@@ -126,17 +131,17 @@ const Schema = z.object({
   MODEL_CONTEXT: optional.transform((text) => (text === null ? 128_000 : Number(text))).pipe(z.number().int().positive()),
   /** JSON `{"input":3,"output":15}`, USD per million tokens; empty: the price is not known and no cost is shown. */
   MODEL_PRICE: optional.transform(parsed).pipe(price.nullable()),
-});
-export type Settings = z.infer<typeof Schema>;
-
-/** Keys by id, and which of them new secrets are encrypted with. */
-export type TokenKeys = NonNullable<Settings["TOKEN_KEYS"]>;
   /** Calls of the model that one turn may make: the default is far above honest work, a stop for runaways. */
   MODEL_CALLS_PER_TURN: optional.transform((text) => Number(text ?? 1_000)).pipe(atLeastOne),
   /** Tokens, of prompts and answers together, that a turn, a session, and all sessions in a day (UTC) may use; empty: as many as they like. */
   MODEL_TOKENS_PER_TURN: cap,
   MODEL_TOKENS_PER_SESSION: cap,
   MODEL_TOKENS_PER_DAY: cap,
+});
+export type Settings = z.infer<typeof Schema>;
+
+/** Keys by id, and which of them new secrets are encrypted with. */
+export type TokenKeys = NonNullable<Settings["TOKEN_KEYS"]>;
 /** Who may sign in besides the first user and who was invited. Names are in lower case. */
 export type SignInRules = Settings["SIGN_IN_RULES"];
 

@@ -13,6 +13,9 @@ export const sessionCookie = (settings: Origin): string => (isSecure(settings) ?
 /** The cookie that tells a browser that began a sign-in from all others. */
 export const browserCookie = (settings: Origin): string => (isSecure(settings) ? "__Host-errand-browser" : "errand-browser");
 
+/** The cookie that keeps the code of a link to a Slack account while its person signs in. */
+export const linkCookie = (settings: Origin): string => (isSecure(settings) ? "__Host-errand-link" : "errand-link");
+
 /**
  * The value of a cookie; null where it is missing or there twice. A browser sends two of one name when somebody else on a name like ours set
  * one of them, and which is ours cannot be told.

@@ -5,6 +5,7 @@ const PAGES = [
   // A session, and what opens in its sandbox: ids are 26 characters of base32.
   /^\/s\/[a-z2-7]{26}(?:\/open\/(?:[a-z][a-z0-9-]{0,30}|preview\/[1-9]\d{0,4})(?:\?watch)?)?$/,
   /^\/account(?:\/keys)?$/,
+  /^\/link\/slack$/,
   /^\/setup\/github$/,
   /^\/admin(?:\/[a-z][a-z0-9-]{0,40}){0,3}$/,
 ];

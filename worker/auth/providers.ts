@@ -55,6 +55,12 @@ export function signInOf(settings: Settings): ({ ok: true } & SignIn) | { ok: fa
   return { ok: false, missing };
 }
 
+/** Who may have work done from Slack, as `SLACK_PROMPTS` of the settings means it. */
+export function slackPromptsOf(settings: Settings): "linked" | "channel" {
+  const signIn = signInOf(settings);
+  return settings.SLACK_PROMPTS ?? (signIn.ok && signIn.github !== null ? "linked" : "channel");
+}
+
 /** What a provider lets us do in somebody's name. Times in ms since 1970; null: it does not end. */
 export type Tokens = { access: string; expiresAt: number | null; refresh: string | null };
 

@@ -237,6 +237,19 @@ export const slackLinks = sqliteTable(
 
 export type SlackLinkRow = typeof slackLinks.$inferSelect;
 
+/** Which sessions hold something of a person of Slack until an account is linked: they are told of a link. Late or missing rows cost a minute. */
+export const slackWaiting = sqliteTable(
+  "slack_waiting",
+  {
+    /** `slack:<team>:<user>`. */
+    person: text().notNull(),
+    session: text().notNull(),
+    /** After this time nothing waits any more. */
+    until: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.person, table.session] })],
+);
+
 /** People who may sign in though no rule lets them: named by a verified e-mail address or by a GitHub login. */
 export const invitations = sqliteTable(
   "invitations",

@@ -188,7 +188,9 @@ function Turn(props: { turn: TurnView; place: number | null; session: string; no
         </Block>
       ) : null}
       <Block id={id("state")} class="state">
-        <span class={`pill ${turn.state}`}>{TURN_WORDS[turn.state]}</span>
+        <span class={`pill ${turn.state}`}>
+          {turn.held !== null && !over ? "waiting for an account to be linked" : TURN_WORDS[turn.state]}
+        </span>
         {place === null ? null : <span class="quiet"> {place === 1 ? "next" : `number ${place} in the queue`}</span>}
         <span class="quiet"> {turnFigures(turn, now).join(" · ")}</span>
       </Block>

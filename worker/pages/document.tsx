@@ -6,7 +6,7 @@ import type { AppContext } from "../routes/app.ts";
 /** What a page may do beyond showing itself. `script`: an asset of ours it runs; `formsTo`: what its forms go to, where that is not us: an origin or a whole address. */
 export type PageOptions = {
   status?: ContentfulStatusCode;
-  script?: "session" | "open" | "submit" | "copy" | "callback";
+  script?: "session" | "open" | "submit" | "copy" | "callback" | "link";
   formsTo?: string;
   refreshSeconds?: number;
   /** Without a script, where the page goes on to by itself, instead of loading itself again. A path of ours. */

@@ -29,6 +29,15 @@ function Person(props: { person: PersonRow; self: boolean; now: number }) {
           {person.disabledAt === null ? null : <span class="pill failed">disabled</span>}
         </p>
         <p class="quiet">{[...accounts, `since ${ago(person.createdAt, now)}`].join(" · ")}</p>
+        {person.accounts
+          .filter(({ provider }) => provider === "slack")
+          .map(({ login, subject }) => (
+            <form method="post" action={`/admin/people/${person.id}/unlink`}>
+              <button type="submit" class="small" name="account" value={subject}>
+                {`Unlink ${login ?? subject} of Slack`}
+              </button>
+            </form>
+          ))}
       </div>
       {self ? null : (
         <div class="row">

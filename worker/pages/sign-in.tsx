@@ -125,6 +125,8 @@ export type AccountShown = {
   sessions: readonly AuthSessionRow[];
   /** Providers that are set up. */
   providers: readonly Provider[];
+  /** Slack is set up, too. */
+  slack: boolean;
   /** Origins that a form goes on to, where an account is added. */
   formsTo: readonly string[];
   why: Reason | null;
@@ -178,11 +180,25 @@ export function accountPage(c: AppContext, shown: AccountShown): Response {
             <ul class="places">
               {accounts.map((account) => (
                 <li>
-                  <p>{account.provider === "slack" ? "Slack" : PROVIDER_NAMES[account.provider]}</p>
-                  <p class="quiet">{account.login ?? account.email ?? account.subject}</p>
+                  <div>
+                    <p>{account.provider === "slack" ? "Slack" : PROVIDER_NAMES[account.provider]}</p>
+                    <p class="quiet">{account.login ?? account.email ?? account.subject}</p>
+                  </div>
+                  {account.provider === "slack" ? (
+                    <form method="post" action="/account/slack/unlink">
+                      <button type="submit" class="small" name="account" value={account.subject}>
+                        Unlink
+                      </button>
+                    </form>
+                  ) : null}
                 </li>
               ))}
             </ul>
+            {shown.slack && !accounts.some(({ provider }) => provider === "slack") ? (
+              <p class="quiet">
+                No Slack account is linked. To link yours, say <code>link</code> to errand in Slack: as a direct message, or with a mention.
+              </p>
+            ) : null}
             {more.map((provider) => (
               <form method="post" action={`/auth/${provider}/link`} class="buttons">
                 <button type="submit">{`Add ${PROVIDER_NAMES[provider]}`}</button>
@@ -210,6 +226,9 @@ export function accountPage(c: AppContext, shown: AccountShown): Response {
                 </li>
               ))}
             </ul>
+            <p>
+              <a href="/account/keys">Keys for programs</a>
+            </p>
             <div class="buttons">
               <form method="post" action="/account/sign-out">
                 <button type="submit">Sign out</button>
@@ -225,6 +244,3 @@ export function accountPage(c: AppContext, shown: AccountShown): Response {
   );
   return page(c, `${who.person.name} · errand`, content, more.length === 0 ? {} : { formsTo: ["'self'", ...shown.formsTo].join(" ") });
 }
-            <p>
-              <a href="/account/keys">Keys for programs</a>
-            </p>

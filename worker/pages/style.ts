@@ -89,6 +89,12 @@ textarea { resize: vertical; display: block; }
 .places p { margin: 0; }
 .asked li, .mistakes li { margin: .3rem 0; }
 .copied pre { margin-top: .35rem; }
+.sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: .75rem; margin: 1rem 0; }
+.side { border: 1px solid var(--line); border-radius: 10px; background: var(--sheet); padding: .75rem 1rem; }
+.side h2 { margin: 0 0 .35rem; font-size: .9rem; color: var(--quiet); }
+.side .who { display: flex; align-items: center; gap: .6rem; }
+.initial { flex: none; display: inline-grid; place-items: center; width: 2.25rem; height: 2.25rem; border-radius: 50%; background: var(--accent); color: var(--on-accent); font-weight: 700; }
+.number { font-size: 2.75rem; font-weight: 700; letter-spacing: .08em; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 summary { cursor: pointer; }
 .dot { display: inline-block; width: .6rem; height: .6rem; border-radius: 50%; background: var(--quiet); }
 .dot.ready, .dot.available { background: var(--good); }

@@ -1,6 +1,7 @@
 /** The pages' style and scripts, as files of their own. They hold nothing about anyone, so everybody may have them. */
 import callback from "../pages/client/callback.client.js";
 import copy from "../pages/client/copy.client.js";
+import link from "../pages/client/link.client.js";
 import open from "../pages/client/open.client.js";
 import session from "../pages/client/session.client.js";
 import submit from "../pages/client/submit.client.js";
@@ -13,6 +14,7 @@ const SCRIPTS: ReadonlyMap<string, string> = new Map([
   ["submit.js", submit],
   ["copy.js", copy],
   ["callback.js", callback],
+  ["link.js", link],
 ]);
 
 export const assetRoutes = routes();

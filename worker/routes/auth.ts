@@ -19,11 +19,12 @@ import { type Identity, identityOf } from "../auth/identity.ts";
 import { accessTokenOf, forgetTokens } from "../auth/oauth-tokens.ts";
 import { type Ports, PROVIDERS, type Provider, type SignIn, signInOf } from "../auth/providers.ts";
 import { addressOf, limiter, type Rate, SIGN_IN_RATE, tooMany } from "../auth/rate-limit.ts";
+import { slackPeopleOf, tellWaiting } from "../auth/slack-letter.ts";
 import { isToken, newToken, random, sha256 } from "../auth/token.ts";
 import { accountsOf, userById } from "../auth/users.ts";
 import { problemPage } from "../pages/problem.tsx";
 import { accountPage, callbackPage, REASONS, type Reason, signInPage } from "../pages/sign-in.tsx";
-import { type AppContext, routes, waitUntil } from "./app.ts";
+import { type AppContext, agentOf, routes, waitUntil } from "./app.ts";
 import { invalid, problem } from "./errors.ts";
 import { isOnlyLooking } from "./links.ts";
 
@@ -151,7 +152,17 @@ export function authRoutes(options: AuthRouteOptions = {}) {
     const browser = cookieOf(c.req.raw.headers, browserCookie(settings));
     const finished = await finishFlow(flowPorts(c, signIn), provider, new URL(c.req.url).searchParams, browser);
     if (!finished.ok) return refusedTo(c, finished.why, finished.goTo);
-    if ("linked" in finished) return c.redirect(finished.goTo, 302);
+    if ("linked" in finished) {
+      // What they asked for in Slack may have waited for just that account.
+      const told = slackPeopleOf(c.env.DB, finished.linked.id).then((people) =>
+        tellWaiting({ db: c.env.DB, agent: (id) => agentOf(c.env, id) }, people),
+      );
+      waitUntil(
+        c,
+        told.catch(() => undefined),
+      );
+      return c.redirect(finished.goTo, 302);
+    }
     await endReplaced(c);
     keepCookie(c, sessionCookie(settings), finished.token, SESSION_MS / 1000);
     return c.redirect(`/auth/callback?token=${finished.code}`, 302);
@@ -273,7 +284,16 @@ export function authRoutes(options: AuthRouteOptions = {}) {
       userId === null ? [[], []] : await Promise.all([accountsOf(c.env.DB, userId), listAuthSessions(c.env.DB, userId, now)]);
     const places = signIn.ok ? [signIn.github?.webUrl, signIn.google?.issuer] : [];
     const formsTo = places.filter((place) => place !== undefined).map((place) => new URL(place).origin);
-    return accountPage(c, { who: identity, accounts, sessions, providers: setUp(c), formsTo, why: reasonOf(c.req.query("why")), now });
+    return accountPage(c, {
+      who: identity,
+      accounts,
+      sessions,
+      providers: setUp(c),
+      slack: c.var.settings.SLACK_BOT_TOKEN !== null,
+      formsTo,
+      why: reasonOf(c.req.query("why")),
+      now,
+    });
   });
   app.post("/account/sign-out", limited, signedInPage, async (c) => {
     await signOut(c);

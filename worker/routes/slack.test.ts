@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Request as Ask } from "../../protocol/request.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";
+import type { SessionRpc } from "../session/contract.ts";
 import { type App, withSettings } from "./app.ts";
 import { type SlackRouteOptions, slackRoutes } from "./slack.ts";
 import { isSignedBySlack } from "./slack-receiver.ts";
@@ -10,6 +11,9 @@ import { isSignedBySlack } from "./slack-receiver.ts";
 const SECRET = "8f742231b10e8888abcd99yyyzzz85a5";
 const NOW = 1_770_000_000_000;
 const ENV = { SLACK_SIGNING_SECRET: SECRET, SLACK_BOT_TOKEN: "xoxb-test", SESSION_KEY: "key", SLACK_API_URL: "http://slack.test/api/" };
+
+/** A session that takes requests so. */
+const session = (accept: SessionRpc["accept"]) => ({ accept, whose: async () => null, linked: async () => undefined });
 
 let accepted: { id: string; request: Ask }[] = [];
 let authTests = 0;
@@ -25,12 +29,11 @@ beforeEach(() => {
 
 function appWith(options: SlackRouteOptions = {}) {
   const routes = slackRoutes({
-    agent: (_env, id) => ({
-      accept: async (request) => {
+    agent: (_env, id) =>
+      session(async (request) => {
         accepted.push({ id, request });
         return { status: "accepted", why: null };
-      },
-    }),
+      }),
     now: () => NOW,
     fetch: async () => {
       authTests += 1;
@@ -136,8 +139,8 @@ describe("the Slack route", () => {
   });
 
   it.each([
-    ["a failing hand-over", { agent: () => ({ accept: () => Promise.reject(new Error("disk full")) }) }, 500],
-    ["a hand-over that takes too long", { agent: () => ({ accept: () => new Promise<never>(() => undefined) }), capMs: 30 }, 503],
+    ["a failing hand-over", { agent: () => session(() => Promise.reject(new Error("disk full"))) }, 500],
+    ["a hand-over that takes too long", { agent: () => session(() => new Promise<never>(() => undefined)), capMs: 30 }, 503],
     ["Slack failing to say who we are", { fetch: async () => Response.json({ ok: false, error: "invalid_auth" }) }, 500],
     ["Slack answering 429", { fetch: async () => new Response("", { status: 429, headers: { "retry-after": "30" } }) }, 500],
     ["Slack out of reach", { fetch: () => Promise.reject(new TypeError("fetch failed")) }, 500],
@@ -185,7 +188,7 @@ describe("the Slack route", () => {
   });
 
   it("tells the one who clicked when the click was not taken", async () => {
-    const app = appWith({ agent: () => ({ accept: () => Promise.reject(new Error("no")) }) });
+    const app = appWith({ agent: () => session(() => Promise.reject(new Error("no"))) });
     expect((await sendClick(app, { action_id: "errand_stop", value: "2" })).status).toBe(500);
   });
 });

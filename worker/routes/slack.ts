@@ -4,10 +4,11 @@ import type { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import * as z from "zod";
 import { clientOptions, slackClient } from "../../bots/slack/client.ts";
-import { receiveClick, receiveEvent, type Self, type Verdict } from "../../bots/slack/receive.ts";
+import { type AccountAct, receiveClick, receiveEvent, type Self, type Verdict } from "../../bots/slack/receive.ts";
 import { sessionIdOf } from "../../protocol/thread.ts";
 import type { SessionRpc } from "../session/contract.ts";
 import { type App, type AppContext, agentOf, routes, waitUntil } from "./app.ts";
+import { actOnAccount } from "./slack-accounts.ts";
 import { type Delivery, type Ending, isSignedBySlack, type Payload, parsePayload, WorkerReceiver } from "./slack-receiver.ts";
 
 /** Slack waits 3 s; a hand-over that is slower than this, in ms, is answered with 503, so that Slack sends it again. */
@@ -18,7 +19,7 @@ const LARGEST = 1024 * 1024;
 /** What the route can be given in tests instead of the real thing. */
 export type SlackRouteOptions = {
   /** The session of an id; null where there can be none. The Durable Object of that name unless given. */
-  agent?: (env: Env, id: string) => Pick<SessionRpc, "accept"> | null;
+  agent?: (env: Env, id: string) => Pick<SessionRpc, "accept" | "whose" | "linked"> | null;
   now?: () => number;
   fetch?: typeof fetch;
   /** Takes one line for each request, without what people wrote. */
@@ -86,10 +87,12 @@ export function slackRoutes(options: SlackRouteOptions = {}): Hono<App> {
     return slack;
   }
 
-  function handOverTo(env: Env, sessionKey: string): HandOver {
+  function handOverTo(c: AppContext, sessionKey: string): HandOver {
+    const { env } = c;
     return async (verdict) => {
       if (verdict.kind === "malformed") return { status: 400, outcome: "malformed", why: verdict.why };
       if (verdict.kind === "ignored") return { status: 200, outcome: "ignored", why: verdict.why };
+      if (verdict.kind === "account") return account(c, verdict.act, sessionKey);
       const session = agent(env, await sessionIdOf(verdict.request.thread, sessionKey));
       if (!session) throw new Error("the thread's session id is not one");
       const accepted = await session.accept(verdict.request);
@@ -97,11 +100,21 @@ export function slackRoutes(options: SlackRouteOptions = {}): Hono<App> {
     };
   }
 
+  async function account(c: AppContext, act: AccountAct, sessionKey: string): Promise<Ending> {
+    const { env } = c;
+    const only = "onlyIn" in act ? act.onlyIn : null;
+    if (only !== null && !(await agent(env, await sessionIdOf(only, sessionKey))?.whose()))
+      return { status: 200, outcome: "ignored", why: "there is no session in this thread" };
+    const outer = options.fetch ? { fetch: options.fetch } : {};
+    const ports = { settings: c.var.settings, db: env.DB, now, timeoutMs: 2_000, ...outer };
+    return actOnAccount({ ...ports, agent: (id) => agent(env, id), later: (work) => waitUntil(c, work) }, act);
+  }
+
   /** Works on a payload that Slack signed, and answers when that is done or took too long. */
   function take(c: AppContext, payload: Payload, slackApp: Slack, sessionKey: string): Promise<Response> {
     const isEvent = payload.type === "event_callback";
     const about = { at: "slack", id: String(isEvent ? payload.event_id : payload.type).slice(0, 100) };
-    const answered = slackApp.receiver.process(payload, c.req.raw.headers, handOverTo(c.env, sessionKey)).then(
+    const answered = slackApp.receiver.process(payload, c.req.raw.headers, handOverTo(c, sessionKey)).then(
       (ending) => {
         log({ ...about, ...ending });
         return ending.status === 200 ? c.body(null, 200) : c.text(ending.why ?? "", ending.status);

@@ -74,7 +74,10 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     const now = this.#now();
     const store = (work: () => void) =>
       this.#transaction(() => {
-        if (!this.#exists) migrate(this.ctx.storage.sql, TABLES);
+        if (!this.#exists) {
+          migrate(this.ctx.storage.sql, TABLES);
+          this.#parts.members.begin();
+        }
         const fresh = this.#parts.inbox.isNew(parsed, now);
         if (fresh) work();
         return fresh;
@@ -106,6 +109,13 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
 
   meet(other: string): Promise<void> {
     if (this.#exists) this.#parts.kin.meet([other]);
+    return Promise.resolve();
+  }
+
+  linked(person: string): Promise<void> {
+    if (!this.#exists) return Promise.resolve();
+    this.#guard("link", () => this.#transaction(() => this.#parts.admission.changed(person)));
+    this.#reconcile();
     return Promise.resolve();
   }
 
@@ -267,14 +277,18 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     const done = this.#guard("reconcile", () => {
       this.#drain(now);
       this.#transaction(() => {
+        this.#parts.admission.decide(now);
         this.#parts.conversation.advance(now);
         this.#parts.care.decide(now);
         this.#parts.pullCare.decide(now);
         this.#parts.inbox.purge(now);
+        this.#parts.letters.decide(now);
       });
       this.#show([]);
     });
     this.#restUntil = done ? 0 : now + AFTER_ERROR_MS;
+    this.#cutModelCalls();
+    this.#parts.modelDay.decide(now, this.#parts.turns.running() !== undefined);
     this.#parts.kin.tell(now);
     this.#parts.viewers.checkAgain(now);
     // What is due goes out first: the alarm then stands where the next thing is due.
@@ -284,12 +298,12 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   }
 
   #handle(request: Ask): void {
-    const { log, members } = this.#parts;
+    const { log, members, concerns } = this.#parts;
     const before = log.last();
     this.#parts.conversation.handle(request);
-    this.#cutModelCalls();
-    this.#parts.modelDay.decide(now, this.#parts.turns.running() !== undefined);
-    for (const { event } of log.after(before, MOST_OF_A_REQUEST)) if (event.type === "turn.queued") members.add(event.who.id);
+    // Who has to be admitted first is a member from then on.
+    for (const { event } of log.after(before, MOST_OF_A_REQUEST))
+      if (event.type === "turn.queued" && !concerns(event.who.id)) members.add(event.who.id);
     // Whatever was said may come with a change of the pull request: what it is now is asked, not believed.
     if (request.kind === "changed" || request.kind === "closed") this.#parts.pullCare.changed();
   }

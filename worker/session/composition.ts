@@ -10,15 +10,18 @@ import { parseGrantKey, publicGrantKey } from "../auth/grants.ts";
 import { deliverLetter } from "../auth/slack-letter.ts";
 import { gatedRepository, mayPromptFromSlack } from "../auth/slack-prompts.ts";
 import { settingsOf } from "../settings.ts";
+import { Admissions, admissionTables } from "./admission.ts";
+import { AdmissionCare } from "./admission-care.ts";
 import { Asking } from "./asking.ts";
 import { Asks, askTables } from "./asks.ts";
 import type { SessionRpc, Whose } from "./contract.ts";
 import { Conversation } from "./conversation.ts";
 import { credentialFor } from "./credentials.ts";
 import type { Row } from "./delivery.ts";
+import { Guests } from "./guests.ts";
 import { Inbox, inboxTables } from "./inbox.ts";
 import { Kin } from "./kin.ts";
-import { Guests } from "./guests.ts";
+import { Letters, letterTables } from "./letters.ts";
 import { Log, logTables } from "./log.ts";
 import { Members, memberTables } from "./members.ts";
 import { linksOf, messageOf } from "./messages.ts";
@@ -52,6 +55,8 @@ export const TABLES = [
   threadTables,
   pullTables,
   memberTables,
+  admissionTables,
+  letterTables,
   modelTables,
   modelDayTables,
 ];
@@ -96,6 +101,11 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
   const modelDay = new ModelDay(sql, env.DB, { limit: settings.MODEL_TOKENS_PER_DAY, sessionId, now, report });
   const modelCalls = new ModelCalls(sql, modelDay, { caps: settings, report });
   const viewers = new Viewers(ctx, log, { now, maySee: stillMaySee(env, settings, core.whose), again: core.arm, report });
+  const guests = new Guests({
+    mayStay: mayStay(env, settings, core.whose),
+    wait: (ms, signal) => scheduler.wait(ms, { signal }),
+    report,
+  });
   const registry = new Registry(env.DB, { report, neighbours: (ids) => kin.meet(ids) });
 
   /** The session's repository as the forge names it. */
@@ -107,11 +117,6 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
   const complete = (command: Command): Command => {
     const { identity } = pulls.get();
     return command.do === "prompt" && identity !== null && !command.committer ? { ...command, committer: identity } : command;
-  const guests = new Guests({
-    mayStay: mayStay(env, settings, core.whose),
-    wait: (ms, signal) => scheduler.wait(ms, { signal }),
-    report,
-  });
   };
 
   const outbox = new Outbox(sql, {
@@ -145,17 +150,50 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
           access: pulls.get().start?.withheld ? "read" : "write",
         },
         report,
-      ),
+      );
+    },
     complete,
     log: report,
   });
+  /** Whether what a person says here has to be admitted before it begins. */
+  const concerns = (person: string): boolean => gatedRepository(person, log.view().repository, settings) !== null;
   const voice = new Voice({ log, outbox }, { sessionId, now });
   const asking = new Asking({ log, turns, asks, link, voice }, now);
   const offers = new Offers({ pulls, log, voice }, now);
   const workplace = new Workplace({ log, turns, pulls, voice }, { sessionId, settings, renewSandbox: () => care.renew() });
   const conversation: Conversation = new Conversation(
     { inbox, log, turns, asks, asking, link, threads, pulls, offers, voice, workplace },
-    { now, connected: () => link.isConnected(), endSandbox: () => care.end() },
+    {
+      now,
+      connected: () => link.isConnected(),
+      endSandbox: () => care.end(),
+      next: (time) => admission.next(time),
+      concerns,
+      isHeld: (turn) => admission.isHeld(turn),
+      emailOf: (turn) => admission.emailOf(turn),
+    },
+  );
+  const admissions = new Admissions(sql);
+  const letters = new Letters(sql, voice, {
+    now,
+    random: Math.random,
+    deliver: (letter) => deliverLetter({ settings, db: env.DB }, letter, log.view().repository),
+    store: (work) => core.store("letter", work),
+    again,
+    report,
+  });
+  const admission: AdmissionCare = new AdmissionCare(
+    { admissions, letters, turns, log, members },
+    {
+      now,
+      random: Math.random,
+      concerns,
+      ask: (person) => mayPromptFromSlack({ settings, db: env.DB }, person, core.whose(), sessionId()),
+      end: (turn, failure) => conversation.end(turn, "failed", failure),
+      store: (work) => core.store("admission", work),
+      again,
+      report,
+    },
   );
   const care: SandboxCare = new SandboxCare(
     { sandbox, link, log, turns, asking, pulls, conversation },
@@ -202,9 +240,10 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
 
   return {
     ...{ inbox, turns, log, sandbox, members, viewers, registry, outbox, link, conversation, care, pullCare, kin, modelCalls, modelDay },
+    ...{ admission, letters, concerns },
     /** What remembers something beside SQLite, which may be ahead of it after a transaction was rolled back. */
-    forgetful: [log, turns, asks, sandbox, link, outbox, threads, pulls],
+    forgetful: [log, turns, asks, sandbox, link, outbox, threads, pulls, admissions, letters],
     /** What time alone moves. */
-    timed: [inbox, turns, asks, outbox, care, pullCare, threads, viewers, modelDay],
+    timed: [inbox, turns, asks, outbox, care, pullCare, threads, viewers, modelDay, admission, letters],
   };
 }

@@ -12,16 +12,16 @@ export type Accepted = { status: "accepted" | "duplicate" | "ignored"; why: stri
  * and nothing answers on that port yet.
  */
 export type Opening =
-  | { state: "ready"; gatewayOrigin: string }
+  | { state: "ready"; origin: string }
   | { state: "starting"; view: View }
-  | { state: "unavailable"; reason: string }
   | { state: "silent"; view: View }
+  | { state: "unavailable"; reason: string }
   | { state: "unknown" };
 
 /** Whose session it is: what decides who may see and use it. Ids of people as in `Person`. `repository` as in the view. */
 export type Whose = { thread: string; repository: string | null; began: string | null; members: string[]; closed: boolean };
 
-/** Why the model is not called. `action`, `cap` and `limit` where a cap of the installation is reached. */
+/** Why the model is not called. `action` and `cap` where a cap of the installation is reached. */
 export type ModelRefusal = {
   ok: false;
   status: 401 | 402 | 403 | 410 | 429;
@@ -29,7 +29,6 @@ export type ModelRefusal = {
   why: string;
   action?: string;
   cap?: string;
-  limit?: number;
 };
 /** A call of the model that may be made, by its number in the session. */
 export type ModelCall = { ok: true; call: number } | ModelRefusal;
@@ -43,6 +42,8 @@ export interface SessionRpc {
   lead(to: string): Promise<boolean>;
   /** Another session works on the same branch; both say so in their threads, once. */
   meet(other: string): Promise<void>;
+  /** The user whom this person of Slack is linked to, or what that user has linked, has changed: what waits for that is asked again. */
+  linked(person: string): Promise<void>;
   /** Null where no session has been started under this id. */
   snapshot(): Promise<{ n: number; view: View } | null>;
   /** Null where no session has been started under this id. */

@@ -2,7 +2,7 @@
  * What a request or a runner's event means for the session: which turn, ask, command and message come of it. Composes
  * the parts; everything here is synchronous and runs inside one transaction with the input it handles.
  */
-import type { RunnerEvent } from "../../protocol/events.ts";
+import type { Failure, RunnerEvent } from "../../protocol/events.ts";
 import type { Person, Request } from "../../protocol/request.ts";
 import type { Asking } from "./asking.ts";
 import type { Asks } from "./asks.ts";
@@ -13,12 +13,14 @@ import type { Offers } from "./offers.ts";
 import { isOpen, type Pulls } from "./pulls.ts";
 import type { RunnerLink } from "./runner-link.ts";
 import type { Threads } from "./threads.ts";
-import { type Prompt, STOP_LIMIT_MS, TURN_LIMIT_MS, type Turns } from "./turns.ts";
+import { type Prompt, STOP_LIMIT_MS, TURN_LIMIT_MS, type Turn, type Turns } from "./turns.ts";
 import { type Voice, type Where, whereOf } from "./voice.ts";
 import type { PromptRequest, Workplace } from "./workplace.ts";
 
 /** Most prompts that may wait in one session. */
 export const MAX_QUEUED = 20;
+/** Most of them that may be held for their authors to link an account, of one author and of all: the others are not to be kept out by those. */
+export const MAX_HELD = { one: 2, all: 10 } as const;
 
 export type ConversationPorts = {
   now: () => number;
@@ -26,6 +28,14 @@ export type ConversationPorts = {
   connected: () => boolean;
   /** Nobody needs the sandbox any more. */
   endSandbox: () => void;
+  /** The queued turn that may begin now. */
+  next: (now: number) => Turn | undefined;
+  /** Whether what this person says has to be admitted before it begins. */
+  concerns: (person: string) => boolean;
+  /** Whether a queued turn waits for its author to link an account. */
+  isHeld: (turn: number) => boolean;
+  /** The address for the commits of a turn's author, where an account that is linked to them tells it. */
+  emailOf: (turn: number) => string | null;
 };
 
 type Parts = {
@@ -139,6 +149,8 @@ export class Conversation {
       const full = `Not taken: ${MAX_QUEUED} requests are waiting in this thread already. Stop or delete one, or wait until one is done.`;
       return this.#note("queue_full", full, request);
     }
+    const held = this.#tooManyHeld(request.who);
+    if (held !== null) return this.#note("too_many_held", held, request);
     const elsewhere = workplace.choose(request.options, at);
     if (elsewhere !== null) return this.#note("other_repository", elsewhere, request);
     workplace.goOn(request, at);
@@ -147,6 +159,17 @@ export class Conversation {
     const turn = this.#queue({ who, text, options, contentKey, thread, place, context: context ?? null, offer: null, saidAt }, at);
     const unused = unusedOptions(options, log.view());
     if (unused !== null) this.#note("option_not_used", unused, request, turn);
+  }
+
+  /** Why no further request of somebody is held; null where it is taken. */
+  #tooManyHeld(who: Person): string | null {
+    if (!this.#ports.concerns(who.id)) return null;
+    const held = this.#parts.turns.queued().filter((turn) => this.#ports.isHeld(turn.id));
+    const own = held.filter((turn) => turn.who.id === who.id).length;
+    if (own >= MAX_HELD.one)
+      return `Not taken: ${own} requests of yours wait here for you to link an account already. Say \`link\` to get a new link.`;
+    if (held.length < MAX_HELD.all) return null;
+    return `Not taken: ${held.length} requests wait here for their authors to link an account. Say \`link\` to link yours first, then say this again.`;
   }
 
   #queue(prompt: Prompt, at: number): number {
@@ -181,9 +204,10 @@ export class Conversation {
 
   #retry(request: Extract<Request, { kind: "retry" }>, at: number): void {
     const { log, turns, workplace } = this.#parts;
-    const last = log.view().turns.findLast((turn) => turn.state !== "withdrawn");
+    const held = (turn: { id: number }) => this.#ports.isHeld(turn.id);
+    const last = log.view().turns.findLast((turn) => turn.state !== "withdrawn" && !held(turn));
     if (!last) return this.#note("nothing_to_retry", "There is nothing to do again here.", request);
-    if (turns.open().length > 0)
+    if (turns.open().some((turn) => !held(turn)))
       return this.#note("still_at_work", "That is being worked on. Stop it first, or wait for its end.", request);
     workplace.goOn(undefined, at);
     const { prompt: text, options } = last;
@@ -198,6 +222,8 @@ export class Conversation {
     const { offers, turns, workplace } = this.#parts;
     const offer = offers.find(id);
     if (!offer || turns.queued().length >= MAX_QUEUED) return false;
+    // What was withheld is let go by whoever may write, and of somebody of Slack that is not known yet.
+    if (offer.agrees && this.#ports.concerns(who.id)) return false;
     const at = this.#ports.now();
     offers.settle(who);
     if (offer.agrees) workplace.agree();
@@ -241,7 +267,9 @@ export class Conversation {
     // A stop that comes late, as a delivery that was missed, is not meant for what was asked for after it.
     const before = turns.open().filter((open) => open.saidAt <= request.at);
     const turn =
-      named === undefined ? (before.find((open) => open.state === "running") ?? before[0]) : turns.open().find((open) => open.id === named);
+      named === undefined
+        ? (before.find((open) => open.state === "running") ?? before.find((open) => open.who.id === request.who.id) ?? before[0])
+        : turns.open().find((open) => open.id === named);
     if (!turn) return this.#note("nothing_to_stop", "Nothing is running here.", request);
     if (turn.state === "queued") return this.#withdraw(turn.id, at);
     if (turn.stopAt !== null) return;
@@ -267,7 +295,7 @@ export class Conversation {
         action: "Ask again to go on from here.",
       });
     }
-    const next = turns.running() ? undefined : turns.queued()[0];
+    const next = turns.running() ? undefined : this.#ports.next(now);
     if (next) {
       turns.start(next.id, now);
       log.append([{ type: "turn.started", at: now, turn: next.id }]);
@@ -288,7 +316,8 @@ export class Conversation {
         ? `The workspace is a clone of ${repository}, on the branch ${branch}${of}.`
         : "The workspace is an empty git repository: nobody named one.",
     ].join("\n");
-    const author = turn.who.email ? { name: turn.who.name ?? turn.who.id, email: turn.who.email } : undefined;
+    const email = turn.who.email ?? this.#ports.emailOf(id);
+    const author = email ? { name: turn.who.name ?? turn.who.id, email } : undefined;
     this.#parts.link.command({
       do: "prompt",
       turn: id,
@@ -301,7 +330,7 @@ export class Conversation {
   }
 
   /** Ends a turn by the SessionAgent's own decision. */
-  end(id: number, outcome: "failed" | "stopped", failure?: { code: string; message: string; action?: string }): void {
+  end(id: number, outcome: "failed" | "stopped", failure?: Failure): void {
     const { turns, log } = this.#parts;
     if (!turns.open().some((open) => open.id === id)) return;
     log.append([{ type: "turn.ended", at: this.#ports.now(), turn: id, outcome, ...(failure ? { failure } : {}) }]);

@@ -145,6 +145,11 @@ export class Outbox {
     return [...this.#open().values()].filter((row) => row.kind === kind && row.frozen === null).map((row) => row.key);
   }
 
+  /** Whether a message still waits to be seen for the first time. */
+  isUnseen(key: string): boolean {
+    return this.#open().get(key)?.nativeId === null;
+  }
+
   #address(row: Row): Address {
     return { thread: row.thread, place: row.place, native: this.#ports.nativeOf(row.thread) };
   }

@@ -207,7 +207,7 @@ export class PullCare {
     const { pulls, log, threads, voice } = this.#parts;
     const now = this.#ports.now();
     // One that waits or was withdrawn says nothing about the work that is there.
-    const last = log.view().turns.findLast((one) => one.state !== "queued" && one.state !== "withdrawn");
+    const last = log.view().turns.findLast((one) => one.startedAt !== null && one.state !== "withdrawn");
     const over = last === undefined || last.endedAt !== null;
     this.#done({ open: false, look: true, ...(over ? { describe: { ready: last?.state === "done" } } : {}) });
     if (threads.join(pull.thread, native)) log.append([{ type: "thread.joined", at: now, thread: pull.thread }]);
@@ -265,7 +265,8 @@ export class PullCare {
     offers.make({ id, text, context }, shown, way === "auto" ? [] : elsewhere ? [pull.thread, view.thread] : [pull.thread]);
     if (way === "auto") {
       pulls.set({ automatic: state.automatic + 1 });
-      const who = view.turns.at(-1)?.who ?? view.who;
+      // Not in the name of somebody whose request was never begun: they need not be allowed to ask for anything.
+      const who = view.turns.findLast((turn) => turn.startedAt !== null)?.who ?? view.who;
       if (who) conversation.takeOffer(who, { thread: pull.thread, place: null }, id);
     }
   }

@@ -144,7 +144,7 @@ export function nextWork(state: PullState, view: View): Work | null {
 export function failingCommit(state: PullState, view: View): string | null {
   const { pull } = view;
   if (view.closed !== null || !isOpen(pull) || !pull.own || pull.checks.state !== "failing" || pull.commit === state.handled) return null;
-  return view.turns.some((turn) => turn.endedAt === null) ? null : pull.commit;
+  return view.turns.some((turn) => turn.endedAt === null && turn.held === null) ? null : pull.commit;
 }
 
 /** What fails, in one line that is the same when the same fails again: the checks' first complaints, without what numbers differ. Pure. */

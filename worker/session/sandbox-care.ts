@@ -59,7 +59,8 @@ export class SandboxCare {
   }
 
   #wanted(sandbox: SandboxState, now: number): boolean {
-    return this.#parts.turns.open().length > 0 || sandbox.wantedUntil > now;
+    // A turn that may begin runs by now; for one that is held no sandbox is started.
+    return this.#parts.turns.running() !== undefined || sandbox.wantedUntil > now;
   }
 
   /** Whether what is said by or about this generation still counts: it is the newest, and was not given up. */
@@ -140,7 +141,8 @@ export class SandboxCare {
     const view = this.#parts.log.view();
     // A workspace that is there keeps what it started from.
     const { start } = this.#parts.pulls.get();
-    const base = view.base || (start?.base ?? view.turns.findLast((turn) => turn.options.branch)?.options.branch ?? null);
+    const base =
+      view.base || (start?.base ?? view.turns.findLast((turn) => turn.options.branch && turn.startedAt !== null)?.options.branch ?? null);
     const repository = view.repository ? cloneUrl(view.repository, settings.REPOSITORY_BASE_URL) : null;
     const config: BootConfig = {
       session: this.#ports.sessionId(),

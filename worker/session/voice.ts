@@ -1,6 +1,6 @@
 /** What the session says in its threads: which messages are wanted, under which keys, and what is noted in the log with them. */
 import type { Person, Request } from "../../protocol/request.ts";
-import type { TurnView } from "../../protocol/view.ts";
+import { type TurnView, wasRefused } from "../../protocol/view.ts";
 import type { Log } from "./log.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -67,6 +67,11 @@ export class Voice {
     this.#outbox.want({ key: this.key(`turn:${turn}:progress`), ...this.whereOf(turn), kind: "progress", turn, ref: "" });
   }
 
+  /** Whether the turn's living message is not in its thread yet. */
+  isUnseen(turn: number): boolean {
+    return this.#outbox.isUnseen(this.key(`turn:${turn}:progress`));
+  }
+
   /** The turn's state beside a commit. Of a turn only the newest commit is followed. */
   beside(turn: number, commit: string, thread: string): void {
     const key = this.key(`turn:${turn}:status:${commit}`);
@@ -82,7 +87,10 @@ export class Voice {
 
   /** The one reply of a turn that is over. It is kept current, as to its pull request and to what is served, until another turn has one. */
   outcome(turn: number): void {
-    this.settleOutcomes();
+    const shown = this.#turn(turn);
+    // One that was refused says nothing about the work that is there.
+    const refused = shown !== undefined && wasRefused(shown);
+    if (!refused) this.settleOutcomes();
     const final = this.key(`turn:${turn}:final`);
     this.#outbox.want({ key: final, ...this.whereOf(turn), kind: "final", turn, ref: "" });
     if (refused) this.#outbox.freeze(final);
