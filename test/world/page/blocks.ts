@@ -141,6 +141,12 @@ export function block(item: Json, blockId: string, names: Names): Html {
     case "actions":
     case "context_actions":
       return html`<div class="actions">${list(item.elements).map((one) => element(one, blockId, names))}</div>`;
+    case "input": {
+      const field = isJson(item.element) ? item.element : {};
+      const hint = isJson(field.placeholder) ? string(field.placeholder.text) : "";
+      const most = typeof field.max_length === "number" ? html` maxlength="${String(field.max_length)}"` : html``;
+      return html`<div class="input"><label><span>${textObject(item.label, names)}</span><input type="text" autocomplete="off" placeholder="${hint}"${most} data-typed="${string(field.action_id)}" data-block="${blockId}"></label></div>`;
+    }
     case "plan":
       return html`<div class="plan"><div class="plan-title">${string(item.title)}</div><ul class="tasks">${list(item.tasks).map((one) => task(one, names))}</ul></div>`;
     case "task_card":

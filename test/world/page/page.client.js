@@ -68,10 +68,15 @@ function patchPane(name, patch) {
     const text = patch.pieces[key];
     // A message that is being edited stays as it is until the edit ends.
     if (text !== undefined && !q("[data-editor]", child)) {
+      const typed = [...child.querySelectorAll("[data-typed]")].map((field) => [field.dataset.typed, field.value]);
       const focused = child.contains(document.activeElement) ? document.activeElement.dataset.action : undefined;
       const menuOpen = q("details[open]", child) !== null;
       child.innerHTML = text;
       if (focused) q(`[data-action="${CSS.escape(focused)}"]`, child)?.focus();
+      for (const [name, value] of typed) {
+        const field = q(`[data-typed="${CSS.escape(name)}"]`, child);
+        if (field) field.value = value;
+      }
       if (menuOpen) q("details", child)?.setAttribute("open", "");
       showTimes(child);
     }
@@ -191,14 +196,25 @@ function edit(message) {
   });
 }
 
+/** What stands in the fields of a message, by block and action. */
+function typedIn(message) {
+  const typed = {};
+  for (const field of message.querySelectorAll("[data-typed]")) {
+    typed[field.dataset.block] ??= {};
+    typed[field.dataset.block][field.dataset.typed] = field.value;
+  }
+  return Object.keys(typed).length > 0 ? { typed: JSON.stringify(typed) } : {};
+}
+
+/** A person uses a button, or presses Enter in a field. */
 async function press(target) {
   const message = target.closest("article");
   const { channel, ts } = message.dataset;
-  const { action, block, value } = target.dataset;
+  const { action = target.dataset.typed, block, value = target.dataset.typed && target.value } = target.dataset;
   target.closest("details")?.removeAttribute("open");
   const link = target.tagName === "A";
   if (!link) target.disabled = true;
-  const outcome = await send("/click", { channel, ts, action, block, ...(value === undefined ? {} : { value }) });
+  const outcome = await send("/click", { channel, ts, action, block, ...(value === undefined ? {} : { value }), ...typedIn(message) });
   if (!link) target.disabled = false;
   const problem = q(".failed", message);
   fail(problem, outcome.ok ? "" : outcome.error);
@@ -248,6 +264,7 @@ document.addEventListener("keydown", (event) => {
     if (close) go(close.href);
     return;
   }
+  if (event.target.matches("[data-typed]") && event.key === "Enter" && !event.isComposing) return press(event.target);
   if (event.target.tagName !== "TEXTAREA" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   event.target.form.requestSubmit();

@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 import { type ServerType, serve } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
+import { z } from "zod";
 import { isLoopbackHost } from "../loopback.ts";
+import type { Typed } from "../slack/interactivity.ts";
 import type { Slack } from "../slack/start.ts";
 import { TOKENS, WORKSPACE } from "../slack/workspace.ts";
 import { documentOf } from "./document.ts";
@@ -36,6 +38,16 @@ const WORDS: Record<string, string> = {
   msg_too_long: "That is too long: a changed message may have 4,000 characters.",
   rate_limited: "Slack takes no more messages for the moment. Try again in a few seconds.",
 };
+
+/** The fields of a message as the page's script sends them; none where that is something else. */
+function typedFields(json: string): Typed {
+  try {
+    return Fields.parse(JSON.parse(json));
+  } catch {
+    return {};
+  }
+}
+const Fields = z.record(z.string(), z.record(z.string(), z.string()));
 
 function snapshotOf(slack: Slack): Snapshot {
   const me = WORKSPACE.you;
@@ -192,8 +204,9 @@ export async function startPage({ slack, github = null, port }: PageOptions): Pr
   });
   act("/delete", ({ channel = "", ts = "" }) => asYou("chat.delete", { channel, ts }));
   act("/click", async (form) => {
-    const { channel = "", ts = "", action = "", block, value } = form;
-    const detail = { ...(block ? { blockId: block } : {}), ...(value !== undefined ? { value } : {}) };
+    const { channel = "", ts = "", action = "", block, value, typed } = form;
+    const fields = typed ? typedFields(typed) : {};
+    const detail = { ...(block ? { blockId: block } : {}), ...(value !== undefined ? { value } : {}), typed: fields };
     const outcome = await slack.click({ channel, messageTs: ts, actionId: action, ...detail });
     return outcome.ok ? { ok: true } : outcome;
   });

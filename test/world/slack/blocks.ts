@@ -125,6 +125,10 @@ const CHECKS: Record<string, Check> = {
   },
   actions: checkElements(25),
   context_actions: checkElements(5),
+  input(block, at, out) {
+    checkText(block.label, `${at}/label`, 2_000, out, ["plain_text"]);
+    checkElement(block.element, `${at}/element`, out);
+  },
   task_card: checkTaskCard,
   plan(block, at, out) {
     checkString(block.title, `${at}/title`, 256, out, true);

@@ -13,6 +13,7 @@ export const SUBSCRIBED: ReadonlySet<string> = new Set([
   "link_shared",
   "message",
   "tokens_revoked",
+  "user_change",
 ]);
 
 /** A delivery as it is sent: Slack's `event_callback` envelope. */

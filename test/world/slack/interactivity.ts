@@ -19,16 +19,31 @@ export function findElement(blocks: Json[], actionId: string, value?: string, bl
   for (const [i, block] of blocks.entries()) {
     const id = typeof block.block_id === "string" ? block.block_id : `b${i}`;
     if (blockId !== undefined && id !== blockId) continue;
-    const elements = [...(Array.isArray(block.elements) ? block.elements : []), block.accessory].filter(isJson);
+    const elements = [...(Array.isArray(block.elements) ? block.elements : []), block.accessory, block.element].filter(isJson);
     for (const element of elements) {
       if (element.action_id !== actionId) continue;
       const options = Array.isArray(element.options) ? element.options.filter(isJson).map((option) => option.value) : [];
+      // What is typed into a field is the person's own.
+      if (element.type === "plain_text_input") return { element, blockId: id };
       if (value !== undefined && element.value !== value && !options.includes(value)) continue;
       return { element, blockId: id };
     }
   }
   return undefined;
 }
+
+/** What stands in the fields of a message, by block and action, as Slack sends it with a click. */
+export type Typed = Record<string, Record<string, string>>;
+
+const stateOf = (typed: Typed): Json =>
+  Object.fromEntries(
+    Object.entries(typed).map(([block, fields]) => [
+      block,
+      Object.fromEntries(
+        Object.entries(fields).map(([action, value]) => [action, { type: "plain_text_input", value: value === "" ? null : value }]),
+      ),
+    ]),
+  );
 
 /** The payload of one click. `ids` must be new for every click; `now` in ms. */
 export function blockActions(click: {
@@ -37,6 +52,7 @@ export function blockActions(click: {
   message: Message;
   found: Found;
   value: string | undefined;
+  typed: Typed;
   ephemeral: boolean;
   triggerId: string;
   responseUrl: string;
@@ -64,7 +80,7 @@ export function blockActions(click: {
     is_enterprise_install: false,
     channel: { id: channel.channel_id, name: channel.name },
     message: presentMessage(message),
-    state: { values: {} },
+    state: { values: stateOf(click.typed) },
     response_url: click.responseUrl,
     actions: [
       {
@@ -73,6 +89,7 @@ export function blockActions(click: {
         block_id: found.blockId,
         ...(isJson(element.text) ? { text: element.text } : {}),
         ...(typeof element.value === "string" ? { value: element.value } : {}),
+        ...(element.type === "plain_text_input" && click.value !== undefined ? { value: click.value } : {}),
         ...(chosen ? { selected_option: chosen } : {}),
         action_ts: (click.now / 1000).toFixed(6),
       },

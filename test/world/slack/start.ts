@@ -3,13 +3,14 @@
  * port, its events and clicks posted to the app, its data kept over a restart.
  */
 import { randomBytes } from "node:crypto";
+import { complaintsAboutBlocks } from "./blocks.ts";
 import { correctAnswer, correctCall, presentMessage, wholeList } from "./corrections.ts";
 import { DELIVERY_TIMEOUT_MS, send, startDeliveries } from "./deliver.ts";
 import { createEmulatedSlack, type SlackTables } from "./emulator.ts";
 import { envelope, eventsFor } from "./events.ts";
 import { type Faults, makeFaults } from "./faults.ts";
 import { serveApi } from "./http.ts";
-import { blockActions, findElement } from "./interactivity.ts";
+import { blockActions, findElement, type Typed } from "./interactivity.ts";
 import { makeKeeper, readKept } from "./keep.ts";
 import type { Json, Message, Token } from "./records.ts";
 import { type AgentSession, makeSessions } from "./sessions.ts";
@@ -163,6 +164,18 @@ export async function startSlack(options: SlackOptions) {
     const to = responses.get(id);
     if (!to || to.until < now() || to.uses >= 5) return { ok: false, error: "used_url" };
     to.uses += 1;
+    const ephemeral = tables.ephemeralMessages.findBy("ts", to.ts).find((row) => row.channel_id === to.channel);
+    if (ephemeral && (body.delete_original || body.replace_original)) {
+      if (body.delete_original) tables.ephemeralMessages.delete(ephemeral.id);
+      else {
+        const complaints = body.blocks === undefined ? [] : complaintsAboutBlocks(body.blocks);
+        if (complaints.length > 0) return { ok: false, error: "invalid_blocks" };
+        const blocks = Array.isArray(body.blocks) ? { blocks: body.blocks.filter(isJson) } : { blocks: undefined };
+        tables.ephemeralMessages.update(ephemeral.id, { text: String(body.text ?? ""), ...blocks });
+      }
+      changed();
+      return { ok: true };
+    }
     if (body.delete_original) return call("chat.delete", { channel: to.channel, ts: to.ts }, botToken);
     const content = { channel: to.channel, text: body.text, ...(body.blocks ? { blocks: body.blocks } : {}) };
     if (body.replace_original) return call("chat.update", { ...content, ts: to.ts }, botToken);
@@ -179,12 +192,15 @@ export async function startSlack(options: SlackOptions) {
     actionId: string;
     value?: string;
     blockId?: string;
+    /** What stands in the message's fields. */
+    typed?: Typed;
   }): Promise<ClickOutcome> {
     const user = tables.users.findOneBy("user_id", what.user ?? WORKSPACE.you);
     const channel = tables.channels.findOneBy("channel_id", what.channel);
     const ephemeral = tables.ephemeralMessages.findBy("ts", what.messageTs).find((row) => row.channel_id === what.channel);
     const message = rowOf(what.channel, what.messageTs) ?? ephemeral;
-    if (!user || !channel || !message) return { ok: false, error: "There is no such message." };
+    if (!user || !channel || !message || (message === ephemeral && ephemeral.target_user !== user.user_id))
+      return { ok: false, error: "There is no such message." };
     const found = findElement(message.blocks ?? [], what.actionId, what.value, what.blockId);
     if (!found) return { ok: false, error: "That button is no longer there." };
     if (!eventsUrl) return { ok: false, error: "No app is connected." };
@@ -203,6 +219,7 @@ export async function startSlack(options: SlackOptions) {
       message,
       found,
       value: what.value,
+      typed: what.typed ?? {},
       ephemeral: ephemeral === message,
       triggerId: newId("T"),
       responseUrl: `${api.url}/actions/${id}`,
@@ -242,6 +259,27 @@ export async function startSlack(options: SlackOptions) {
     pressStop(channel: string, threadTs: string, user: string = WORKSPACE.you) {
       const event = { type: "agent_session_stopped", channel, thread_ts: threadTs, user, streaming_message_ts: [] };
       happened({ event: { ...event, event_ts: (now() / 1000).toFixed(6) } });
+    },
+    /** What only one person sees in a channel, oldest first. */
+    whispers: (channel: string, user: string): Message[] =>
+      tables.ephemeralMessages
+        .findBy("channel_id", channel)
+        .filter((row) => row.target_user === user)
+        .sort((a, b) => (a.ts < b.ts ? -1 : 1)),
+    /** An administrator deactivates somebody, as when they leave. */
+    deactivate(user: string) {
+      const row = tables.users.findOneBy("user_id", user);
+      if (!row) return;
+      tables.users.update(row.id, { deleted: true });
+      const seconds = now() / 1000;
+      const about = { id: user, team_id: WORKSPACE.team, name: row.name, deleted: true, updated: Math.floor(seconds) };
+      happened({ event: { type: "user_change", user: about, cache_ts: Math.floor(seconds), event_ts: seconds.toFixed(6) } });
+    },
+    /** An administrator removes the app: its token ends, and Slack says so twice. */
+    uninstall() {
+      const ts = (now() / 1000).toFixed(6);
+      happened({ event: { type: "tokens_revoked", tokens: { oauth: [], bot: [WORKSPACE.bot] }, event_ts: ts } });
+      happened({ event: { type: "app_uninstalled", event_ts: ts } });
     },
     /** The status of a thread's session. */
     sessionOf: (channel: string, threadTs: string): AgentSession | undefined => sessions.of(channel, threadTs),
