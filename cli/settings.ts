@@ -25,11 +25,13 @@ export type StartSettings = {
   port: number;
   data: string;
   slack: SlackSettings;
+  /** Who may have work done from Slack, as SLACK_PROMPTS of worker/settings.ts; empty: as the Worker decides by itself. */
+  slackPrompts: "linked" | "channel" | "";
   github: GitHubSettings;
   model: ModelSettings;
+  modelCaps: ModelCaps;
   signIn: SignInSettings;
   /** What browsers reach sandboxes by. */
-  modelCaps: ModelCaps;
   sandboxHost: SandboxHost;
   /** Null: the sample repository of the local git host. */
   repository: string | null;
@@ -80,12 +82,13 @@ export function readSettings(
     port,
     data: resolve(values.data ?? ".errand"),
     slack: readSlack(env, mistakes),
+    slackPrompts: readSlackPrompts(env, mistakes),
     github: readGitHub(env, mistakes, remarks),
     model: readModel(env, mistakes, remarks),
+    modelCaps: readCaps(env, mistakes),
     signIn: readSignIn(env, mistakes, remarks),
     sandboxHost: readSandboxHost(env, mistakes),
     repository: text(env.ERRAND_REPOSITORY),
-    modelCaps: readCaps(env, mistakes),
     repositoryBaseUrl: text(env.ERRAND_REPOSITORY_BASE_URL),
     remarks,
   };
@@ -119,6 +122,16 @@ function readSlack(env: Env, mistakes: string[]): SlackSettings {
   return { kind: "real", botToken: botToken ?? "", appToken: appToken ?? "", signingSecret: signingSecret ?? "" };
 }
 
+/** The local Slack is one person's own, who need not prove to themselves who they are. */
+function readSlackPrompts(env: Env, mistakes: string[]): StartSettings["slackPrompts"] {
+  const prompts = text(env.ERRAND_SLACK_PROMPTS);
+  const local = !text(env.SLACK_BOT_TOKEN) && !text(env.SLACK_APP_TOKEN) && !text(env.SLACK_SIGNING_SECRET);
+  if (prompts === null) return local ? "channel" : "";
+  if (prompts === "linked" || prompts === "channel") return prompts;
+  mistakes.push(`ERRAND_SLACK_PROMPTS must be linked or channel, not “${prompts}”`);
+  return "";
+}
+
 function readModel(env: Env, mistakes: string[], remarks: string[]): ModelSettings {
   const [url, key, name] = [text(env.ERRAND_MODEL_URL), text(env.ERRAND_MODEL_KEY), text(env.ERRAND_MODEL)];
   if (!url && !key && !name) {
@@ -143,6 +156,15 @@ function readModel(env: Env, mistakes: string[], remarks: string[]): ModelSettin
   return { kind: "real", url: url ?? "", key: key ?? "", name: name ?? "", price, context };
 }
 
+function readCaps(env: Env, mistakes: string[]): ModelCaps {
+  const read = (name: (typeof MODEL_CAPS)[number]): string => {
+    const cap = text(env[`ERRAND_${name}`]) ?? "";
+    if (cap && !/^[1-9]\d{0,14}$/.test(cap)) mistakes.push(`ERRAND_${name} must be a whole number from 1, not “${cap}”`);
+    return cap;
+  };
+  return Object.fromEntries(MODEL_CAPS.map((name) => [name, read(name)])) as ModelCaps;
+}
+
 function isPrice(json: string): boolean {
   try {
     const price: unknown = JSON.parse(json);
@@ -156,14 +178,5 @@ function isPrice(json: string): boolean {
     );
   } catch {
     return false;
-function readCaps(env: Env, mistakes: string[]): ModelCaps {
-  const read = (name: (typeof MODEL_CAPS)[number]): string => {
-    const cap = text(env[`ERRAND_${name}`]) ?? "";
-    if (cap && !/^[1-9]\d{0,14}$/.test(cap)) mistakes.push(`ERRAND_${name} must be a whole number from 1, not “${cap}”`);
-    return cap;
-  };
-  return Object.fromEntries(MODEL_CAPS.map((name) => [name, read(name)])) as ModelCaps;
-}
-
   }
 }

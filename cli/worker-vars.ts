@@ -41,6 +41,7 @@ export function workerVars(
     SLACK_SIGNING_SECRET: with_.slackSigningSecret,
     SLACK_BOT_TOKEN: slack.kind === "real" ? slack.botToken : (standIns.slack?.botToken ?? ""),
     SLACK_API_URL: slack.kind === "real" ? "" : (standIns.slack?.apiUrl ?? ""),
+    SLACK_PROMPTS: settings.slackPrompts,
     ...githubVars(settings, standIns),
     ...signInVars(settings, standIns),
     TOKEN_KEYS: JSON.stringify(secrets.tokenKeys),
@@ -49,8 +50,8 @@ export function workerVars(
     MODEL_NAME: model.kind === "real" ? model.name : "demonstration",
     MODEL_PRICE: model.kind === "real" ? model.price : '{"input":0,"output":0}',
     MODEL_CONTEXT: model.kind === "real" ? model.context : "",
-  };
     ...settings.modelCaps,
+  };
 }
 
 /** Who is let in where only the local people can be. */
