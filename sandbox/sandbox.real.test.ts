@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import type { Mode } from "../protocol/grant.ts";
+import { originOf, Sites } from "../protocol/sites.ts";
 import { descendants, type Seen, startBackend, until } from "../test/sandbox/backend.ts";
 import { fetchNamed, lookup } from "../test/sandbox/names.ts";
 import { probe } from "../test/sandbox/probe.ts";
@@ -27,7 +29,9 @@ const COMMANDS = {
   vscode: "code-server/out/node/entry.js",
   desktop: "desktop.mjs",
   xvnc: "Xvnc :",
-  terminal: "bin/ttyd",
+  tmux: "tmux.hold",
+  terminal: "-p 7681",
+  "terminal-watch": "-p 7682",
   // Last, since a new runner tells again what the old one told.
   runner: "runner.mjs",
 } as const;
@@ -73,9 +77,31 @@ const allAvailable = (session: string, generation: number) =>
     SERVICES.every((name) => worker.states(session, generation, name).at(-1) === "available"),
   );
 
+/** Opens a sandbox's terminal as its page does, and waits for a prompt. */
+async function terminalOf(backend: Backend, session: string, origin: string, mode: Mode, sub = "tester") {
+  const { cookie, status } = await backend.open(session, origin, "terminal", mode, { sub });
+  expect(status).toBe(303);
+  const socket = new WebSocket(`${origin.replace("http", "ws")}/terminal/ws`, "tty", { headers: { cookie, origin }, lookup });
+  let shown = "";
+  socket.on("message", (data) => {
+    shown += String(data);
+  });
+  await new Promise((done, fail) => socket.once("open", done).once("error", fail));
+  socket.send(JSON.stringify({ AuthToken: "", columns: 120, rows: 30 }));
+  await until("a prompt", () => /[$#] /.test(shown));
+  return { socket, shown: () => shown, type: (text: string) => socket.send(Buffer.from(`0${text}`)) };
+}
+
+/** The command of a small server, whose end is asked for by \x03. */
+const server = (port: number) => {
+  const page = "s.setHeader('content-type','text/html'); s.end('<title>Shop</title>'+q.headers.host)";
+  return `node -e "require('http').createServer((q,s)=>{${page}}).listen(${port},function(){console.log('port '+this.address().port+'.')})"\r`;
+};
+
 describe("two sandboxes in bubblewrap", () => {
   let backend: Backend;
   let origins: { a: string; b: string };
+  let sites: Sites;
   const data = join(folder, "local");
   const own = (session: string, generation: number) => {
     const at = join(data, "sandboxes", session);
@@ -90,6 +116,7 @@ describe("two sandboxes in bubblewrap", () => {
       [201, "running"],
       [201, "running"],
     ]);
+    sites = Sites.parse(a.view?.sites);
     origins = { a: a.view?.sites?.ide ?? "", b: b.view?.sites?.ide ?? "" };
   });
   afterAll(() => backend.stop());
@@ -182,26 +209,58 @@ describe("two sandboxes in bubblewrap", () => {
       expect((await page.text()).length, service).toBeGreaterThan(300);
     }
     expect((await fetchNamed(`${origins.a}/terminal/`, { redirect: "manual" })).status).toBe(401);
-    const { cookie } = await backend.open(A, origins.a, "terminal");
-    const terminal = new WebSocket(`${origins.a.replace("http", "ws")}/terminal/ws`, "tty", {
-      headers: { cookie, origin: origins.a },
-      lookup,
-    });
-    let shown = "";
-    terminal.on("message", (data) => {
-      shown += String(data);
-    });
-    await new Promise((done, fail) => terminal.once("open", done).once("error", fail));
-    terminal.send(JSON.stringify({ AuthToken: "", columns: 120, rows: 30 }));
-    await until("a prompt", () => shown.includes("$"));
-    terminal.send(Buffer.from("0echo $PWD $((6*7)) $DISPLAY; git log --oneline | cat\r"));
-    await until("the command's output", () => /\/workspace\/repo 42 :99/.test(shown), 10_000);
-    terminal.terminate();
+    const terminal = await openTerminal("drive");
+    terminal.type("echo $PWD $((6*7)) $DISPLAY; git log --oneline | cat\r");
+    await until("the command's output", () => /\/workspace\/repo 42 :99/.test(terminal.shown()), 10_000);
+    terminal.socket.terminate();
+  });
+
+  const openTerminal = (mode: Mode, sub?: string) => terminalOf(backend, A, origins.a, mode, sub);
+
+  it("show the terminal to who looks on, and take nothing from them", async () => {
+    const [driver, watcher] = [await openTerminal("drive"), await openTerminal("watch", "a watcher")];
+    watcher.type("touch /home/dev/by-watcher\r");
+    driver.type("touch /home/dev/by-driver; echo seen-$((40+2))\r");
+    await until("the output", () => watcher.shown().includes("seen-42"));
+    expect(readdirSync(own(A, 1).home)).toContain("by-driver");
+    expect(readdirSync(own(A, 1).home)).not.toContain("by-watcher");
+    for (const { socket } of [driver, watcher]) socket.terminate();
+  });
+
+  it("tell what is served in them, which opens at an origin of its own", async () => {
+    const terminal = await openTerminal("drive");
+    terminal.type(server(3000));
+    const opened = () => worker.of(A, 1).events.filter((event) => event.type === "port.opened");
+    await until("the server", () => opened().length > 0);
+    expect(opened()).toMatchObject([{ port: 3000, title: "Shop" }]);
+
+    const origin = originOf(sites, "preview", 3000) ?? "";
+    const preview = await backend.open(A, origin, "preview", "drive", { port: 3000 });
+    expect(preview.status).toBe(303);
+    const shown = await fetchNamed(`${origin}/`, { headers: { cookie: preview.cookie } });
+    expect(await shown.text()).toContain("Shop");
+    // errand's own are no preview, whatever a grant says.
+    const own = await backend.open(A, originOf(sites, "preview", 4096) ?? "", "preview", "drive", { port: 4096 });
+    expect(own.status).toBeGreaterThanOrEqual(400);
+
+    terminal.type("\x03");
+    await until("its end", () => worker.of(A, 1).events.find((event) => event.type === "port.closed" && event.port === 3000));
+    terminal.socket.terminate();
+  });
+
+  it("tell that they are used, and end what somebody has open who may no longer", async () => {
+    const [one, other] = [await openTerminal("drive", "one"), await openTerminal("watch", "other")];
+    worker.shutOut.add("one");
+    await until("the end", () => one.socket.readyState === WebSocket.CLOSED, 60_000);
+    expect(other.socket.readyState).toBe(WebSocket.OPEN);
+    expect(worker.of(A, 1).guests.at(-1)).toEqual(expect.arrayContaining([{ sub: "other", mode: "watch", admin: false }]));
+    await until("the use", () => worker.of(A, 1).used.includes("terminal"), 40_000);
+    other.socket.terminate();
   });
 
   it.each(Object.keys(COMMANDS) as (keyof typeof COMMANDS)[])("start %s again after kill -9", async (unit) => {
     const pid = await until(`${unit} to run`, () => pidOf(processesOf(backend, 0), unit));
-    const service = unit === "xvnc" ? "desktop" : SERVICES.find((name) => name === unit);
+    const service = unit === "xvnc" ? "desktop" : unit === "tmux" ? "terminal" : SERVICES.find((name) => name === unit);
     const told = service ? worker.states(A, 1, service).length : 0;
     const connections = worker.of(A, 1).connections;
     process.kill(pid, "SIGKILL");
@@ -280,6 +339,16 @@ describe("a sandbox of plain processes", () => {
     const second = await backend.ensure(B, 10);
     await Promise.all([allAvailable(A, 10), allAvailable(B, 10)]);
     expect([await health(first.view?.sites?.ide ?? ""), await health(second.view?.sites?.ide ?? "")]).toEqual([200, 200]);
+
+    // The whole machine's ports are in sight: those of other sandboxes and of the machine are not told.
+    const terminal = await terminalOf(backend, A, first.view?.sites?.ide ?? "", "drive");
+    terminal.type(server(0));
+    const port = await until("the server", () => Number(/port (\d+)\./.exec(terminal.shown())?.[1]));
+    const opened = (session: string) =>
+      worker.of(session, 10).events.flatMap((event) => (event.type === "port.opened" ? [event.port] : []));
+    await until("its port", () => opened(A).length > 0);
+    expect([opened(A), opened(B)]).toEqual([[port], []]);
+    terminal.socket.terminate();
 
     const [supervisor] = processesOf(backend, 0);
     const all = descendants(supervisor?.pid ?? 0);

@@ -16,12 +16,12 @@ const KEY = "a key that is only for tests, long enough";
 async function grantKey(issuer: string) {
   const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
   const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", pair.publicKey);
-  const grant = (session: string, what: Pick<GrantClaims, "svc" | "mode" | "port">) =>
+  const grant = (session: string, { sub = "tester", ...what }: Pick<GrantClaims, "svc" | "mode" | "port"> & { sub?: string }) =>
     new SignJWT({ ...what, jti: crypto.randomUUID() })
       .setProtectedHeader({ alg: GRANT_ALG, typ: GRANT_TYP, kid: "test" })
       .setIssuer(issuer)
       .setAudience(session)
-      .setSubject("tester")
+      .setSubject(sub)
       .setIssuedAt()
       .setExpirationTime(`${GRANT_SECONDS} s`)
       .sign(pair.privateKey);
@@ -87,12 +87,12 @@ export async function startBackend(settings: {
     },
     terminate: (sandboxId: string) => call("DELETE", `/v1/sandboxes/${sandboxId}`),
     /** Opens a service as a click does. Returns the cookie and where it leads. */
-    async open(session: string, origin: string, svc: Service, mode: Mode = "drive", port?: number) {
+    async open(session: string, origin: string, svc: Service, mode: Mode = "drive", who: { port?: number; sub?: string } = {}) {
       const response = await fetchNamed(`${origin}${GRANT_PATH}`, {
         method: "POST",
         redirect: "manual",
         headers: { origin: settings.worker, "content-type": "application/x-www-form-urlencoded" },
-        body: new URLSearchParams({ token: await key.grant(session, { svc, mode, port }) }),
+        body: new URLSearchParams({ token: await key.grant(session, { svc, mode, ...who }) }),
       });
       const cookie = response.headers.getSetCookie()[0]?.split(";")[0] ?? "";
       return { status: response.status, cookie, location: new URL(response.headers.get("location") ?? "", origin).href };

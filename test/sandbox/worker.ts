@@ -3,14 +3,24 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { RunnerEvent } from "../../protocol/events.ts";
+import type { Guest, Service } from "../../protocol/grant.ts";
 import { CLOSE_FENCED, type Command, FromRunner, PING, PONG, type ToRunner } from "../../protocol/runner.ts";
 
-type Runner = { events: RunnerEvent[]; received: number; connections: number; socket: WebSocket | null };
+type Runner = {
+  events: RunnerEvent[];
+  used: Service[];
+  guests: Guest[][];
+  received: number;
+  connections: number;
+  socket: WebSocket | null;
+};
 
 /** Starts it. Runners are kept by `<session> <generation>`; each must show the token `runner-<session>-<generation>`. */
 export async function startWorker() {
   const runners = new Map<string, Runner>();
   const requests: string[] = [];
+  /** People who may no longer have anything open. */
+  const shutOut = new Set<string>();
   let commands = 0;
   const server = createServer((req, res) => {
     const session = /^\/sandbox\/([a-z2-7]{26})\/model\/v1\/chat\/completions$/.exec(req.url ?? "")?.[1];
@@ -33,7 +43,7 @@ export async function startWorker() {
 
   function of(session: string, generation: number): Runner {
     const key = `${session} ${generation}`;
-    const runner = runners.get(key) ?? { events: [], received: 0, connections: 0, socket: null };
+    const runner = runners.get(key) ?? { events: [], used: [], guests: [], received: 0, connections: 0, socket: null };
     runners.set(key, runner);
     return runner;
   }
@@ -46,6 +56,13 @@ export async function startWorker() {
       if (String(data) === PING) return ws.send(PONG);
       const frame = FromRunner.parse(JSON.parse(String(data)));
       if (frame.t === "hello") send({ t: "welcome", received: runner.received, sites: null });
+      if (frame.t === "used") runner.used.push(...frame.services);
+      if (frame.t === "ask" && frame.ask.what === "guests") {
+        const { guests } = frame.ask;
+        runner.guests.push(guests);
+        const gone = guests.flatMap((guest, index) => (shutOut.has(guest.sub) ? [index] : []));
+        send({ t: "answer", id: frame.id, answer: { is: "guests", gone } });
+      }
       if (frame.t !== "events") return;
       runner.events.push(...frame.items.slice(Math.max(0, runner.received + 1 - frame.first)));
       runner.received = Math.max(runner.received, frame.first + frame.items.length - 1);
@@ -57,6 +74,7 @@ export async function startWorker() {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     port: (server.address() as AddressInfo).port,
     requests,
+    shutOut,
     of,
     /** The states a service went through, in order. */
     states: (session: string, generation: number, service: string) =>
