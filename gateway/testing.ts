@@ -48,8 +48,8 @@ async function startUpstream(name: string): Promise<Upstream> {
     },
   };
   const note = (req: IncomingMessage) => {
-    // Whoever looks around for what listens on this machine, such as a runner of another test: the gateway never says this Host.
-    if (req.headers.host === `127.0.0.1:${upstream.port}`) return;
+    // A runner of another test looks around for what listens on this machine.
+    if (req.headers["user-agent"] === "errand") return;
     upstream.seen.push(`${req.method} ${req.url}`);
     upstream.lastFields = req.rawHeaders;
   };
@@ -133,6 +133,14 @@ export const NAVIGATE = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate
 const NAMES = [...Service.options, "terminalWatch"] as const;
 type Name = (typeof NAMES)[number];
 
+/** A WebSocket's opening handshake, without its `Origin`. */
+export const HANDSHAKE = [
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+];
+
 export interface World {
   gateway: RunningGateway;
   port: number;
@@ -148,6 +156,8 @@ export interface World {
   mint(claims?: Record<string, unknown>, header?: Partial<JWTHeaderParameters>, key?: CryptoKey | Uint8Array): Promise<string>;
   ask(request: Ask): Promise<Answer>;
   redeem(token: string, more?: Ask): Promise<Answer>;
+  /** Every request that has reached an upstream: its name and `GET /path`. */
+  arrived(): string[];
   /** The `Host` of a service's origin; of `preview` that of a port, by default of the preview upstream's. */
   hostOf(service: Service, port?: number): string;
   /** A `Cookie:` line of a fresh session, by default of alice, who drives. */
@@ -232,6 +242,7 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
     ask,
     redeem,
     hostOf,
+    arrived: () => Object.entries(upstreams).flatMap(([name, { seen }]) => seen.map((line) => `${name}: ${line}`)),
     async signIn(service, claims = {}) {
       const at = claims.port ?? portOf(service);
       const answer = await redeem(await mint({ svc: service, port: at, ...claims }), { host: hostOf(service, at) });
