@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { codeSpans, saysStatus, saysStop, takeOptions } from "./options.ts";
+import { codeSpans, saysLink, saysStatus, saysStop, takeOptions } from "./options.ts";
 
 describe("takeOptions", () => {
   it.each([
@@ -43,3 +43,17 @@ it("knows the word that stops", () => {
   expect(["stop", "Stop.", "STOP!!"].map(saysStop)).toEqual([true, true, true]);
   expect(["stop it", "", "nonstop", "stop?"].map(saysStop)).toEqual([false, false, false, false]);
 });
+
+it.each([
+  ["link", { word: "link", number: null }],
+  ["Link!", { word: "link", number: null }],
+  ["unlink.", { word: "unlink", number: null }],
+  ["link 123456", { word: "link", number: "123456" }],
+  ["link 123 456", { word: "link", number: "123456" }],
+  ["link 123-456", { word: "link", number: "123456" }],
+  ["unlink 123456", null],
+  ["link 12", null],
+  ["link the pages", null],
+  ["a link", null],
+  [`link ${"1".repeat(60)}`, null],
+])("hears in %j what is said about linking", (text, expected) => expect(saysLink(text)).toEqual(expected));

@@ -31,6 +31,81 @@ const prompt = { kind: "prompt", ...common, contentKey: `slack:C1:${TS}`, text: 
 const request = (change: object = {}): unknown => ({ kind: "request", request: { ...prompt, ...change } });
 const ignored = (why: string | RegExp): unknown => ({ kind: "ignored", why: expect.stringMatching(why) });
 
+describe("what is about accounts", () => {
+  const act = (what: object): unknown => ({ kind: "account", act: what });
+  const person = "slack:T1:U1";
+  const inThread = { channel: "C1", thread: ROOT, user: "U1" };
+  const thread = `slack:T1:C1:${ROOT}`;
+  const table: [string, Verdict, unknown][] = [
+    [
+      "the word, by a mention",
+      mention({ text: "<@UBOT> Link!", user_profile: { display_name: "Ada" } }),
+      act({ do: "link", person, name: "Ada", ear: { ...inThread, thread: null }, onlyIn: null }),
+    ],
+    [
+      "the word, in a thread",
+      mention({ text: "<@UBOT> unlink", thread_ts: ROOT }),
+      act({ do: "unlink", person, name: null, ear: inThread, onlyIn: null }),
+    ],
+    [
+      "the word, to nobody in particular",
+      message({ text: "link", thread_ts: ROOT }),
+      act({ do: "link", person, name: null, ear: inThread, onlyIn: thread }),
+    ],
+    [
+      "the word, as a direct message",
+      message({ text: "link", channel: "D1", channel_type: "im" }),
+      act({ do: "link", person, name: null, ear: { channel: "D1", thread: null, user: "U1" }, onlyIn: null }),
+    ],
+    [
+      "a number, as a reply",
+      message({ text: "link 123 456", thread_ts: ROOT }),
+      act({ do: "number", number: "123456", person, ear: inThread, onlyIn: thread, responseUrl: null }),
+    ],
+    [
+      "a sentence with the word",
+      message({ text: "link the two pages", thread_ts: ROOT }),
+      { kind: "request", request: expect.objectContaining({ kind: "prompt" }) },
+    ],
+    [
+      "somebody who is deactivated",
+      deliver({ type: "user_change", user: { id: "U7", deleted: true } }),
+      act({ do: "person-gone", person: "slack:T1:U7" }),
+    ],
+    ["somebody with another name", deliver({ type: "user_change", user: { id: "U7", deleted: false } }), ignored("changed their profile")],
+    ["a change of nobody", deliver({ type: "user_change", user: {} }), { kind: "malformed", why: expect.stringContaining("user.id") }],
+    ["errand's removal", deliver({ type: "app_uninstalled" }), act({ do: "workspace-gone", team: "T1" })],
+    [
+      "errand's token revoked",
+      deliver({ type: "tokens_revoked", tokens: { oauth: [], bot: ["UBOT"] } }),
+      act({ do: "workspace-gone", team: "T1" }),
+    ],
+    ["a person's token revoked", deliver({ type: "tokens_revoked", tokens: { oauth: ["U1"] } }), ignored("errand has none")],
+  ];
+  it.each(table)("%s", (_name, verdict, expected) => expect(verdict).toEqual(expected));
+
+  const click = (action: object, state: object = {}) =>
+    receiveClick({
+      type: "block_actions",
+      team: { id: "T1" },
+      user: { id: "U1", team_id: "T1" },
+      channel: { id: "C1" },
+      container: { type: "message", message_ts: "1770000001.000100", thread_ts: ROOT, is_ephemeral: true },
+      response_url: "https://hooks.slack.com/actions/T1/1/x",
+      state: { values: state },
+      actions: [{ block_id: "link:number", action_ts: "1770000002.000100", ...action }],
+    });
+  const number = (said: string) =>
+    act({ do: "number", number: said, person, ear: inThread, onlyIn: null, responseUrl: "https://hooks.slack.com/actions/T1/1/x" });
+  const typed = (value: string | null) => ({ "link:number": { errand_number: { type: "plain_text_input", value } } });
+  it.each<[string, Verdict, unknown]>([
+    ["Enter in the field", click({ action_id: "errand_number", value: "123 456" }), number("123 456")],
+    ["the button beside it", click({ action_id: "errand_number_confirm", value: "number" }, typed("123456")), number("123456")],
+    ["the button, with nothing in the field", click({ action_id: "errand_number_confirm", value: "number" }, typed(null)), number("")],
+    ["the link to the page", click({ action_id: "errand_open_link" }), ignored("only opens a link")],
+  ])("a click: %s", (_name, verdict, expected) => expect(verdict).toEqual(expected));
+});
+
 describe("messages that become requests", () => {
   const table: [string, Verdict, unknown][] = [
     ["a mention", mention(), request()],

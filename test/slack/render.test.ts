@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { renderSlack } from "../../bots/slack/render.ts";
 import { FAILING, offered, pulled, taken, unpushed } from "../github/views.ts";
+import { WORKSPACE } from "../world/slack/workspace.ts";
 import { accepted, answered, asking, booting, finished, LINKS, opened, planned, START, second, viewOf, WHO } from "./views.ts";
 
 type Story = Parameters<typeof viewOf>;
@@ -26,6 +27,16 @@ const first = [...opened(), ...booting, ...accepted];
 const stopping = { type: "turn.stopping", turn: 1, who: WHO } as const;
 const stopped = [...first, ...planned, stopping, 42, { type: "turn.ended", turn: 1, outcome: "stopped" } as const];
 const failure = { code: "model", message: "The model answered 500 <five> times", action: "Reply to try again." };
+const held = { type: "turn.held", turn: 1, why: "link", until: START + 3_600_000 } as const;
+const refused = [
+  ...opened(),
+  {
+    type: "turn.ended",
+    turn: 1,
+    outcome: "failed",
+    failure: { code: "not_allowed", message: "You may not write to `acme/api`.", action: "Ask." },
+  } as const,
+];
 const failed = [...first, ...planned, 42, { type: "turn.ended", turn: 1, outcome: "failed", failure } as const];
 
 describe("the living message", () => {
@@ -33,6 +44,10 @@ describe("the living message", () => {
     ["queued alone", progress(opened(), 0), "*Starting on acme/api*"],
     ["queued behind one", progress([...first, second()], 90, 2), "*Queued, next in line*"],
     ["queued behind two", progress([...first, second(), second(3)], 90, 3), "*Queued, 2nd in line*"],
+    ["held for its author", progress([...opened(), held], 9), "*Waiting for an account to be linked*"],
+    ["let go", progress([...opened(), held, { type: "turn.released", turn: 1 }], 9), "*Starting on acme/api*"],
+    ["queued behind one that is held", progress([...opened(), held, second()], 9, 2), "*Starting on acme/api*"],
+    ["refused", progress(refused), "Not begun"],
     ["starting", progress([...opened(), ...booting], 5), "Starting on acme/api · 4s"],
     ["working", progress([...first, ...planned], 139), "Working on acme/api · 2m 10s"],
     ["working for long", progress([...first, ...planned], 3_700), "Working on acme/api · 1h 01m"],
@@ -43,6 +58,13 @@ describe("the living message", () => {
     ["failed", progress(failed), "Failed after 41s · 1 step"],
     ["done", progress([...first, ...planned, ...finished]), "Worked for 2m 09s · 2 steps"],
   ])("says what it is at: %s", (_name, rendered, expected) => expect(title(rendered)).toBe(expected));
+
+  it("says for whom it waits, and not how that is done: the link is theirs alone", () => {
+    const rendered = progress([...opened(), held], 9);
+    expect(shown(rendered)).toContain(`<@${WORKSPACE.you}> has to link their account`);
+    expect(shown(rendered)).not.toContain("/link/");
+    expect(shown(progress([...opened(), held, { type: "turn.withdrawn", turn: 1 }], 9))).not.toContain("has to link");
+  });
 
   it("shows the boot phases with their times, while it starts and after", () => {
     expect(tasks(progress([...opened(), ...booting], 5))).toEqual([
@@ -375,4 +397,10 @@ describe("what a forge adds", () => {
     expect(shown(offer(...offered, ...taken))).toContain("Taken by bob");
     expect(offer().text).toBe("This is long past.");
   });
+});
+
+it("the reply to what was refused says that nothing was begun, and what to do", () => {
+  const text = shown(final(refused));
+  expect(text).toContain("Not begun: You may not write to");
+  expect(text).toContain("*What to do:* Ask.");
 });

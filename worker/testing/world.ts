@@ -40,6 +40,9 @@ export type World = {
   gitHubCalls: string[];
   /** What GitHub's API answers, but for tokens. */
   gitHub: Answer;
+  /** What was asked of Slack, by method and in the order of asking, and what it answers; null: it can't be reached. */
+  slackCalls: { method: string; body: Record<string, unknown> }[];
+  slack: ((method: string, body: Record<string, unknown>) => Record<string, unknown>) | null;
   /** Boot configurations by session, as the backend got them. */
   boots: Map<string, EnsureBody["config"]>;
   /** What the backend says in place of yes; undefined: yes. */
@@ -53,6 +56,8 @@ export function world(): World {
     model: () => Response.json({}),
     gitHubCalls: [],
     gitHub: () => Response.json({ message: "Not Found" }, { status: 404 }),
+    slackCalls: [],
+    slack: null,
     boots: new Map(),
     backend: () => undefined,
   };
@@ -69,11 +74,25 @@ export function world(): World {
       self.gitHubCalls.push(`${request.method} ${url.pathname}`);
       return self.gitHub(request);
     }
+    if (url.hostname === "slack.com" && self.slack) {
+      const method = url.pathname.split("/").at(-1) ?? "";
+      const body = slackBody(await request.clone().text());
+      self.slackCalls.push({ method, body });
+      return Response.json(self.slack(method, body));
+    }
+    if (url.hostname === "hooks.slack.com") {
+      self.slackCalls.push({ method: "response_url", body: JSON.parse(await request.clone().text()) as Record<string, unknown> });
+      return Response.json({ ok: true });
+    }
     if (url.hostname === "backend.test") return backend(self, request);
     throw new Error(`nothing is at ${url.host}`);
   });
   return self;
 }
+
+/** A form of Slack's client, in which lists and objects are JSON. */
+const slackBody = (form: string): Record<string, unknown> =>
+  Object.fromEntries([...new URLSearchParams(form)].map(([name, value]) => [name, /^[[{]/.test(value) ? JSON.parse(value) : value]));
 
 async function backend(self: World, request: Request): Promise<Response> {
   const [, session, generation] = /^\/v1\/sessions\/(\w+)\/generations\/(\d+)$/.exec(new URL(request.url).pathname) ?? [];
@@ -143,7 +162,7 @@ export async function connectRunner(self: World, session: string): Promise<Runne
     }
   });
   socket.accept();
-  socket.send(JSON.stringify({ t: "hello", protocol: 1, generation: config.generation, commands: 0 }));
+  socket.send(JSON.stringify({ t: "hello", protocol: RUNNER_PROTOCOL, generation: config.generation, commands: 0 }));
   return {
     commands,
     seqs,

@@ -92,6 +92,13 @@ describe("markdown", () => {
 });
 
 describe("blocks", () => {
+  test("a field has its label, its hint and what a click sends it under", () => {
+    const element = { type: "plain_text_input", action_id: "n", max_length: 7, placeholder: { type: "plain_text", text: "12 <3" } };
+    const shown = renderBlocks([{ type: "input", block_id: "b", label: { type: "plain_text", text: "Number" }, element }], names).text;
+    expect(shown).toContain("<span>Number</span>");
+    expect(shown).toContain('placeholder="12 &lt;3" maxlength="7" data-typed="n" data-block="b"');
+  });
+
   const out = (block: Json) => renderBlocks([block], names).text;
   const plain = (text: string) => ({ type: "plain_text", text });
   test("a button sends its action; one with an address opens it too", () => {
