@@ -227,6 +227,13 @@ describe("two sandboxes in bubblewrap", () => {
     for (const { socket } of [driver, watcher]) socket.terminate();
   });
 
+  it.each(["drive", "watch"] as const)("tell the desktop who may only %s", async (mode) => {
+    const { cookie, location } = await backend.open(A, origins.a, "desktop", mode);
+    // The browser's own word does not count.
+    const headers = { cookie, "x-errand-mode": "drive" };
+    expect((await (await fetchNamed(new URL("mode", location).href, { headers })).text()).trim()).toBe(mode);
+  });
+
   it("tell what is served in them, which opens at an origin of its own", async () => {
     const terminal = await openTerminal("drive");
     terminal.type(server(3000));

@@ -63,7 +63,8 @@ export async function setStage(
     pricedModels: ["errand/main"],
     bootedAt: Date.now(),
     reservedPorts: [port],
-    mark: null,
+    // This machine is not a sandbox: nothing that listens on it is asked anything.
+    mark: "of-no-process",
   };
   let openCode: ChildProcess | null = null;
   let runner: ChildProcess | null = null;
