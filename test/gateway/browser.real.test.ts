@@ -7,6 +7,7 @@ import type { Service } from "../../protocol/grant.ts";
 import { type Door, openDoor } from "./browser.ts";
 import { type Services, startServices } from "./services.ts";
 
+const SOON = { timeout: 15_000 };
 let services: Services;
 let door: Door;
 const pages: Partial<Record<Service, Page>> = {};
@@ -85,9 +86,13 @@ test("OpenCode's own page works at its own origin: a session, its events, a term
   await page.getByText("Ask anything").waitFor({ timeout: 30_000 });
   await page.keyboard.press("Control+Backquote");
   await expect.poll(() => door.sockets.some((socket) => /opencode-.*\/pty\//.test(socket.url())), { timeout: 30_000 }).toBe(true);
-  await page.waitForTimeout(2_000);
-  await page.keyboard.type("echo $((6*7)) > opencode.txt\n");
-  await expect.poll(() => existsSync(join(workspace, "opencode.txt")), { timeout: 30_000 }).toBe(true);
+  // Typed again until its page is ready to take it.
+  const typed = async () => {
+    await page.keyboard.type("echo $((6*7)) > opencode.txt\n");
+    await page.waitForTimeout(1_000);
+    return existsSync(join(workspace, "opencode.txt"));
+  };
+  await expect.poll(typed, { timeout: 60_000, interval: 2_000 }).toBe(true);
   await page.screenshot({ path: "artefacts/gateway-opencode.png" });
   const first = await page.evaluate(async () => {
     const reader = (await fetch("/event")).body?.getReader();
@@ -167,9 +172,9 @@ test("whose right was taken away is put out by the next answer; a reload goes by
   const places = () => who()?.guests.map(({ sub, mode, admin }) => `${sub} ${mode} ${admin}`) ?? [];
   await expect.poll(places, { timeout: 40_000 }).toEqual(expect.arrayContaining(["ada drive false", "bob watch false"]));
   door.gateway.say({ t: "guests", id: who()?.id ?? 0, gone: [places().indexOf("ada drive false")] });
-  await expect.poll(() => statusOf(page, "/terminal/token")).toBe(401);
+  await expect.poll(() => statusOf(page, "/terminal/token"), SOON).toBe(401);
   // Bob's stays open.
-  await expect.poll(() => door.sockets.filter((socket) => !socket.isClosed() && socket.url().includes("/terminal/")).length).toBe(1);
+  await expect.poll(() => door.sockets.filter((socket) => !socket.isClosed() && socket.url().includes("/terminal/")).length, SOON).toBe(1);
   expect(await statusOf(pages.opencode, "/session")).toBe(401);
   await page?.screenshot({ path: "artefacts/gateway-revoked.png" });
   await page?.reload();
@@ -179,7 +184,7 @@ test("whose right was taken away is put out by the next answer; a reload goes by
 
 test("a revocation cuts at once", async () => {
   door.gateway.say({ t: "revoke", sub: "ada" });
-  await expect.poll(() => statusOf(pages.terminal, "/terminal/token")).toBe(401);
+  await expect.poll(() => statusOf(pages.terminal, "/terminal/token"), SOON).toBe(401);
 });
 
 test("what it told the supervisor, and its end with the channel", async () => {

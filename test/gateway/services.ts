@@ -151,9 +151,12 @@ export interface GatewayProcess {
   close(): Promise<void>;
 }
 
-/** Starts the gateway as the supervisor does: a child process that is told everything by IPC. */
-export async function startGatewayProcess(config: Extract<ToGateway, { t: "config" }>): Promise<GatewayProcess> {
-  const child = fork(join(REPOSITORY, "gateway/main.ts"), [], { env: {}, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+/** Starts the gateway as the supervisor does: a child process that is told everything by IPC. `program` is its source, or a bundle of it. */
+export async function startGatewayProcess(
+  config: Extract<ToGateway, { t: "config" }>,
+  program = join(REPOSITORY, "gateway/main.ts"),
+): Promise<GatewayProcess> {
+  const child = fork(program, [], { env: {}, stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const heard: FromGateway[] = [];
   const port = new Promise<number>((resolve, reject) => {
     child.on("message", (message: FromGateway) => {
