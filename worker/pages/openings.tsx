@@ -49,7 +49,9 @@ export function Openings(props: { view: View; session: string; reach: Reach }) {
 
 /** What the agent serves. Titles are those of its pages. */
 function Ports(props: { view: View; session: string }) {
-  const { ports } = props.view.sandbox;
+  const { view } = props;
+  // With its conversation a session's sandbox has ended.
+  const ports = view.closed === null ? view.sandbox.ports : [];
   if (ports.length === 0) return null;
   return (
     <>
