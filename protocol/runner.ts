@@ -14,7 +14,8 @@ import { RunnerEvent } from "./events.ts";
 import { Guest, Service } from "./grant.ts";
 import { Sites } from "./sites.ts";
 
-export const RUNNER_PROTOCOL = 1;
+/** Version of these frames. A runner of another version is not worked with: its sandbox is replaced. */
+export const RUNNER_PROTOCOL = 2;
 /** Close code for a runner whose generation is over: terminate, do not reconnect. Own range 4000–4999 of RFC 6455. */
 export const CLOSE_FENCED = 4409;
 /** Text frame answered with `pong` without waking the SessionAgent. */

@@ -138,6 +138,7 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
     },
     take: core.take,
     connected: (generation) => care.connected(generation),
+    foreign: (generation, version) => care.foreign(generation, version),
     used: () => care.used(),
     answer: (ask) => {
       if (ask.what === "guests") return guests.answer(ask.guests);
@@ -190,6 +191,7 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
       concerns,
       ask: (person) => mayPromptFromSlack({ settings, db: env.DB }, person, core.whose(), sessionId()),
       end: (turn, failure) => conversation.end(turn, "failed", failure),
+      admitted: (turn) => conversation.admitted(turn),
       store: (work) => core.store("admission", work),
       again,
       report,

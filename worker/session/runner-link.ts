@@ -11,6 +11,7 @@ import {
   MAX_FRAME,
   PING,
   PONG,
+  RUNNER_PROTOCOL,
   type RunnerAnswer,
   type RunnerAsk,
   type ToRunner,
@@ -39,6 +40,8 @@ export type LinkPorts = {
   /** Stores and applies a batch, with all that follows from it, in one transaction. Undefined: events are missing before `first`. */
   take: (generation: number, first: number, items: readonly RunnerEvent[]) => boolean;
   connected: (generation: number) => void;
+  /** The runner of this generation speaks another version of the protocol: it can't be worked with. */
+  foreign: (generation: number, version: number) => void;
   /** People use what runs in the sandbox. */
   used: () => void;
   /** Answers what the runner asks. Its answer is secret. Never rejects. */
@@ -103,6 +106,7 @@ export class RunnerLink {
     }
     const frame = parsed.data;
     if (frame.t === "hello") {
+      if (frame.protocol !== RUNNER_PROTOCOL) return this.#ports.foreign(generation, frame.protocol);
       socket.serializeAttachment({ generation, greeted: true } satisfies Attachment);
       this.#acknowledged(frame.commands);
       const [received, sites, grantKeys] = [this.#log.received(generation), this.#ports.sites(), this.#ports.grantKeys()];

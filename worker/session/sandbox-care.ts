@@ -5,6 +5,7 @@
 import type { BootConfig, EnsureBody, SandboxView } from "../../protocol/backend.ts";
 import type { Failure, RunnerEvent } from "../../protocol/events.ts";
 import { hmacKey } from "../../protocol/hmac.ts";
+import { RUNNER_PROTOCOL } from "../../protocol/runner.ts";
 import { parseGrantKey, publicGrantKey } from "../auth/grants.ts";
 import type { Settings } from "../settings.ts";
 import type { Asking } from "./asking.ts";
@@ -310,6 +311,13 @@ export class SandboxCare {
     sandbox.set({ state: ready ? "ready" : "connected", since: now, nextTry: 0, ...(ready ? { failures: 0 } : {}) });
     // Started, but its addresses are not known: the answer to the start was lost.
     if (state.sites === null) this.#call(generation, () => getSandbox(this.#backend(), this.#ports.sessionId(), generation));
+  }
+
+  /** The runner of this generation speaks another version of the protocol than this Worker, as one that was started before an update: another sandbox is started. */
+  foreign(generation: number, version: number): void {
+    if (!this.isHeard(generation)) return;
+    const message = `What runs in it speaks version ${version} of errand's protocol and the Worker version ${RUNNER_PROTOCOL}: both have to be of one release.`;
+    this.#ports.store(() => this.#lost({ code: "other_version", message }, this.#ports.now()));
   }
 
   /** What follows from an event of the runner. */

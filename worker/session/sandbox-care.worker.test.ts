@@ -3,6 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, it, vi } from "vitest";
 import type { SandboxView } from "../../protocol/backend.ts";
+import { CLOSE_FENCED } from "../../protocol/runner.ts";
 import { ask, connectRunner, newSession, post, type World, world } from "../testing/world.ts";
 import { compose, TABLES } from "./composition.ts";
 import { BOOT_LIMIT_MS, Sandbox, sandboxTables } from "./sandbox.ts";
@@ -29,6 +30,26 @@ it("does not hear the runner of a sandbox that was given up", async () => {
   expect(answer.status).toBe(409);
   expect(await env.SESSIONS.getByName(id).allowModelCall(config?.modelToken ?? "")).toMatchObject({ ok: false, status: 410 });
 });
+
+it("replaces a sandbox whose runner speaks another version, and in the end says why", async () => {
+  const id = await newSession();
+  for (const generation of [1, 2, 3]) {
+    const config = await vi.waitFor(
+      () => (outside.boots.get(id)?.generation === generation ? outside.boots.get(id) : expect.unreachable()),
+      {
+        timeout: 10_000,
+      },
+    );
+    const path = `/sandbox/${id}/runner?generation=${generation}`;
+    const { webSocket } = await ask(path, { headers: { upgrade: "websocket", authorization: `Bearer ${config?.runnerToken}` } });
+    const closed = new Promise<number>((resolve) => webSocket?.addEventListener("close", ({ code }) => resolve(code)));
+    webSocket?.accept();
+    webSocket?.send(JSON.stringify({ t: "hello", protocol: 99, generation, commands: 0 }));
+    expect(await closed).toBe(CLOSE_FENCED);
+  }
+  const [turn] = (await viewOf(id))?.turns ?? [];
+  expect(turn).toMatchObject({ state: "failed", failure: { code: "other_version", message: expect.stringContaining("version 99") } });
+}, 20_000);
 
 it("closes what a sandbox asked when that has ended, so that a reply is not taken as an answer to nobody", async () => {
   const id = await newSession();

@@ -7,7 +7,7 @@ import { expect, vi } from "vitest";
 import { EnsureBody, type SandboxView } from "../../protocol/backend.ts";
 import type { RunnerEvent } from "../../protocol/events.ts";
 import type { Guest, Service } from "../../protocol/grant.ts";
-import { type Command, type RunnerAnswer, ToRunner } from "../../protocol/runner.ts";
+import { type Command, RUNNER_PROTOCOL, type RunnerAnswer, ToRunner } from "../../protocol/runner.ts";
 import type { Sites } from "../../protocol/sites.ts";
 
 export const ORIGIN = env.PUBLIC_ORIGIN as string;
