@@ -107,7 +107,8 @@ const BudgetReached = z.object({ error: z.object({ code: z.literal("budget_reach
 /** The failure where the Worker itself refused a call, since a cap of the installation is reached: it says which, and what to do. */
 function budgetReached(body: string | undefined): Failure | null {
   try {
-    const { code, message, action } = BudgetReached.parse(JSON.parse(body ?? "")).error;
+    // Digits come apart, since OpenCode would take some numbers for a status; see the Worker's model route.
+    const { code, message, action } = BudgetReached.parse(JSON.parse((body ?? "").replaceAll("\u200b", ""))).error;
     return { code, message: cut(message), action: cut(action) };
   } catch {
     return null;

@@ -19,11 +19,17 @@ export function decide(draft: Draft, restarted: boolean): void {
     (info) => info.sessionID === turn.root && info.role === "assistant" && info.summary !== true,
   );
   const newest = answers.at(-1);
+  const latest = [...turn.messages.values()].findLast((info) => info.sessionID === turn.root && info.role === "assistant");
   if (turn.ending !== null) {
     if (newest?.time.completed !== undefined || now - turn.ending.at > STOP_MS / 2) finish(draft, turn.ending.outcome, turn.ending.failure);
     else look(draft, 150);
     return;
   }
+  // The conversation was to be shortened and could not be: the answer before it was not the last one meant.
+  if (latest?.summary === true && latest.error !== undefined) return conclude(draft, latest);
+  const why = latest?.summary === true && latest.time.completed === undefined ? turn.error : null;
+  // That it had become too long is why it is shortened, and no end.
+  if (why !== null && why.name !== "ContextOverflowError") return finish(draft, "failed", failureOf(why));
   const idleSince = turn.idleSince ?? now;
   change(draft, { idleSince });
   const asked = [...turn.messages.values()].findLast((info) => info.sessionID === turn.root && info.role === "user");

@@ -39,13 +39,17 @@ describe("a tool's title", () => {
 describe("a failure", () => {
   it("by a cap of errand's own says what the Worker said", () => {
     const error = {
-      message: "The model is not called any more: …",
+      message: "The model was called 5\u200b0\u200b0 times.",
       code: "budget_reached",
       action: "Ask again.",
       cap: "MODEL_CALLS_PER_TURN",
     };
     const data = { message: "Payment Required", statusCode: 402, responseBody: JSON.stringify({ error }) };
-    expect(failureOf({ name: "APIError", data })).toEqual({ code: "budget_reached", message: error.message, action: "Ask again." });
+    expect(failureOf({ name: "APIError", data })).toEqual({
+      code: "budget_reached",
+      message: "The model was called 500 times.",
+      action: "Ask again.",
+    });
   });
 
   const api = (statusCode: number | undefined, message = "no") => ({

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AFTER_STOP } from "../../runner/briefing.ts";
+import { SITES } from "./peer.ts";
 import { setStage } from "./stage.ts";
 
 const words = (count: number) => Array.from({ length: count }, (_, index) => `word${index} `).join("");
@@ -12,6 +13,11 @@ describe("turns with the real OpenCode", { timeout: 90_000 }, () => {
 
   beforeAll(async () => {
     stage = await setStage({
+      // The conversation is longer than the model takes, and shortening it is refused: all of it is in that prompt, so this marker has to be the first.
+      "#dear": (call) =>
+        call === 0
+          ? { calls: [{ name: "bash", args: { command: "true" } }], usage: { prompt_tokens: 600_000, completion_tokens: 5 } }
+          : { faults: [{ kind: "status", status: 402, message: "The budget is used up." }] },
       "#work": [
         {
           text: "I will plan. ",
@@ -82,7 +88,7 @@ describe("turns with the real OpenCode", { timeout: 90_000 }, () => {
       { phase: "clone", ok: true },
       { phase: "warm-up", ok: true },
     ]);
-    expect(stage.said).toContainEqual({ t: "gateway", origin: "http://gateway.example" });
+    expect(stage.said).toContainEqual({ t: "sites", sites: SITES });
   });
 
   it("tells a turn with a plan, an edit, a command and an answer", async () => {
@@ -212,5 +218,14 @@ describe("turns with the real OpenCode", { timeout: 90_000 }, () => {
       ),
     ).toBe(true);
     await peer.waitFor("all commands acknowledged", () => peer.unacknowledged() === 0);
+  });
+
+  it("ends at once where the model may not be called any more, also when the conversation was to be shortened", async () => {
+    const { peer, script } = stage;
+    stage.prompt(11, "Try #dear");
+    const began = Date.now();
+    expect(await peer.finished(11)).toMatchObject({ outcome: "failed", failure: { code: "model_budget" } });
+    expect(Date.now() - began).toBeLessThan(20_000);
+    expect([script.calls("#dear"), peer.of("turn.retrying", 11)]).toEqual([2, []]);
   });
 });

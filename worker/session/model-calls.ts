@@ -52,7 +52,7 @@ export class ModelCalls {
     if (reached) {
       const { why, action, cap, limit } = reached;
       this.#ports.report({ message: "a cap on the model is reached", turn: turn.id, cap, limit, used: reached.used });
-      return { ok: false, status: 402, code: "budget_reached", why, action, cap, limit };
+      return { ok: false, status: 402, code: "budget_reached", why, action, cap };
     }
     this.#sql.exec("DELETE FROM model_calls WHERE at < ?", now - CALL_LIMIT_MS);
     const { count } = this.#sql.exec<{ count: number }>("SELECT count(*) AS count FROM model_calls WHERE generation = ?", generation).one();

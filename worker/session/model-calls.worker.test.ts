@@ -101,13 +101,15 @@ describe("is refused", () => {
     });
     const answer = await call();
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([402, null]);
-    expect(await errorOf(answer)).toEqual({
+    const error = await errorOf(answer);
+    // OpenCode would take a 500 in the text for one of the provider's.
+    expect(JSON.stringify(error)).not.toMatch(/\d\d/);
+    expect({ ...error, message: String(error.message).replaceAll("\u200b", "") }).toEqual({
       message: "The model is not called any more: this turn has called the model 1,000 times, and one turn may do so 1,000 times.",
       type: "errand_error",
       param: null,
       code: "budget_reached",
       cap: "MODEL_CALLS_PER_TURN",
-      limit: 1_000,
       action: expect.stringContaining("MODEL_CALLS_PER_TURN"),
     });
     expect(outside.modelRequests).toEqual([]);
