@@ -33,6 +33,7 @@ const bash = (command: string) => ({ calls: [{ name: "bash", args: { command, de
 const scripts = {
   LOOKS_FOR_THE_KEY: [bash(HIDDEN), { text: "I looked everywhere." }],
   GOES_ON_AND_ON: () => bash("true"),
+  STALLS: () => ({ text: "This begins, and is never ended by the model.", faults: [{ kind: "stall" as const, afterPieces: 3 }] }),
   IS_DEAR: [{ ...bash("true"), usage: { prompt_tokens: 600_000, completion_tokens: 5 } }, { text: "Never said." }],
 };
 
@@ -97,4 +98,18 @@ it("is not called where the session has used what it may, though no conversation
   expect(all).toMatch(/Begin a new session to go on/);
   expect(callsWith("IS_DEAR")).toHaveLength(1);
   expect(await useOf(session)).toMatchObject({ calls: 1, prompt: 600_000, completion: 5, estimated: 0 });
+});
+
+it("hears at once that a turn was stopped, also while it says nothing", async () => {
+  const thread = await errand.say(`${MENTION} STALLS`);
+  const { session } = await errand.message(thread, "turn:1:progress", /This begins/, 90_000);
+  const body = JSON.stringify({ t: "stop", id: crypto.randomUUID() });
+  await fetch(`${errand.origin}/api/sessions/${session}/messages`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+  });
+  await errand.message(thread, "turn:1:final", /Stopped/, 10_000);
+  await expect.poll(() => callsWith("STALLS").map(({ aborted }) => aborted), { timeout: 5_000 }).toEqual([true]);
+  await expect.poll(() => useOf(session), { timeout: 5_000 }).toMatchObject({ calls: 1, estimated: 1 });
 });
