@@ -71,5 +71,4 @@ export const linkWords = {
   unlinked: said("This Slack account is linked with nobody in errand any more."),
   notLinked: said("This Slack account is linked with nobody in errand."),
   notSetUp: said("Nobody can sign in to this errand with GitHub, so no account can be linked. Whoever runs it can set that up."),
-  notNeeded: said("Here whoever is in the channel may ask for work. You can link your account all the same: say `link`."),
 } as const;

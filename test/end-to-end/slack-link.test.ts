@@ -2,6 +2,7 @@
  * Who may have work done from Slack, on the real parts: a mention by somebody whom errand does not know, the link that only they see, signing in with the local GitHub, the number that
  * goes back to Slack, and the turn that goes on by itself.
  */
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -139,4 +140,13 @@ describe("the account page", () => {
     await errand.message(other, "turn:1:progress", /Withdrawn/, 20_000);
     await page.close();
   });
+});
+
+it("no link’s code is in a log, nor in the clear among what the Worker keeps", () => {
+  const folder = join(errand.data, "worker");
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+  const written = [...errand.output, ...files.map((one) => readFileSync(join(one.parentPath, one.name), "latin1"))].join("\n");
+  expect(codes).toHaveLength(2);
+  expect(written).toContain("account.added");
+  expect(codes.filter((code) => written.includes(code))).toEqual([]);
 });

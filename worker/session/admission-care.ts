@@ -18,6 +18,8 @@ export type AdmissionPorts = {
   /** Whether the person may have work done in the session. Rejects, or says `unknown`, where that could not be found out. */
   ask: (person: string) => Promise<Answer>;
   end: (turn: number, failure: Failure) => void;
+  /** A turn may begin: what waited for that happens. */
+  admitted: (turn: Turn) => void;
   store: (work: () => void) => void;
   again: () => void;
   report: (entry: Record<string, unknown>) => void;
@@ -112,6 +114,7 @@ export class AdmissionCare {
     if (admission.state === "allowed") {
       members.add(turn.who.id);
       letters.drop(turn.who.id);
+      this.#ports.admitted(turn);
     }
   }
 

@@ -93,6 +93,8 @@ export class Conversation {
       case "retry":
         return this.#retry(request, at);
       case "take": {
+        const held = this.#tooManyHeld(request.who);
+        if (held !== null) return this.#note("too_many_held", held, request);
         if (this.takeOffer(request.who, whereOf(request), request.offer)) return;
         return this.#note("no_offer", "There is nothing to take up: no failing check is known, or it is being worked on already.", request);
       }
@@ -209,6 +211,8 @@ export class Conversation {
     if (!last) return this.#note("nothing_to_retry", "There is nothing to do again here.", request);
     if (turns.open().some((turn) => !held(turn)))
       return this.#note("still_at_work", "That is being worked on. Stop it first, or wait for its end.", request);
+    const many = this.#tooManyHeld(request.who);
+    if (many !== null) return this.#note("too_many_held", many, request);
     workplace.goOn(undefined, at);
     const { prompt: text, options } = last;
     const { thread, place } = whereOf(request);
@@ -222,16 +226,28 @@ export class Conversation {
     const { offers, turns, workplace } = this.#parts;
     const offer = offers.find(id);
     if (!offer || turns.queued().length >= MAX_QUEUED) return false;
-    // What was withheld is let go by whoever may write, and of somebody of Slack that is not known yet.
-    if (offer.agrees && this.#ports.concerns(who.id)) return false;
     const at = this.#ports.now();
-    offers.settle(who);
+    // Of somebody who has to be admitted it is not known yet whether they may: until then it stays open for others.
+    if (this.#ports.concerns(who.id)) {
+      if (offer.agrees || turns.queued().some((turn) => turn.offer === offer.id && turn.who.id === who.id)) return false;
+    } else offers.settle(who);
     if (offer.agrees) workplace.agree();
     this.#queue(
       { who, text: offer.text, options: {}, contentKey: `offer:${offer.id}`, ...where, context: offer.context, offer: offer.id, saidAt: 0 },
       at,
     );
     return true;
+  }
+
+  /** A turn was let in: the offer that it was begun by is taken now, or the turn ends, since that has lost its meaning. */
+  admitted(turn: Turn): void {
+    const offer = turn.offer === null ? undefined : this.#parts.log.view().offers.find(({ id }) => id === turn.offer);
+    if (turn.offer === null || (offer?.state === "taken" && offer.by?.id === turn.who.id)) return;
+    if (offer?.state === "open") return this.#parts.offers.settle(turn.who);
+    this.end(turn.id, "failed", {
+      code: "offer_gone",
+      message: "What this was to do was taken up by somebody else, or has lost its meaning.",
+    });
   }
 
   /** The conversation has ended: nothing is worked on any more, and the sandbox goes. A later prompt begins again. */

@@ -9,7 +9,7 @@ import type { Tables } from "./schema.ts";
 import type { Voice } from "./voice.ts";
 
 /** Whoever asks twice within this time, in ms, gets one letter. */
-export const ONE_LETTER_MS = 60_000;
+const ONE_LETTER_MS = 60_000;
 /** A letter waits this long, in ms, for the turn's own message: a thread without a reply shows none that only one person sees. */
 const AFTER_MESSAGE_MS = 10_000;
 const LOOK_MS = 500;

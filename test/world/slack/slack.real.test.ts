@@ -161,6 +161,19 @@ describe("deliveries", () => {
     expect(slack.thread(channel, root).map((row) => row.subtype ?? row.text)).toEqual(["tombstone", "reply"]);
   });
 
+  test("somebody who is deactivated and an app that is removed are told", async () => {
+    const { got, url } = await startApp();
+    const slack = await start({ eventsUrl: url });
+    slack.deactivate(WORKSPACE.colleague);
+    slack.uninstall();
+    await vi.waitFor(() => expect(got).toHaveLength(3));
+    const events = got.map(({ body }) => body.event as Record<string, unknown>);
+    expect(events.find(({ type }) => type === "user_change")).toMatchObject({ user: { id: WORKSPACE.colleague, deleted: true } });
+    expect(events.map(({ type }) => type).toSorted()).toEqual(["app_uninstalled", "tokens_revoked", "user_change"]);
+    const { user } = await client(slack, TOKENS.bot).users.info({ user: WORKSPACE.colleague });
+    expect(user?.deleted).toBe(true);
+  });
+
   test("an address is taken only when it answers the challenge", async () => {
     const app = await startApp();
     const slack = await start();
@@ -280,6 +293,40 @@ describe("clicks", () => {
     expect(await slack.click({ channel, messageTs: ts, actionId: "gone" })).toMatchObject({ ok: false });
     slack.setEventsUrl("http://127.0.0.1:1/");
     expect(await slack.click({ channel, messageTs: ts, actionId: "go_1" })).toEqual({ ok: false, error: "The app cannot be reached." });
+  });
+
+  test("bring what stands in the fields of a message that only one person sees; the app can put another in its place", async () => {
+    const { got, url } = await startApp();
+    const slack = await start({ eventsUrl: url });
+    const field = { type: "plain_text_input", action_id: "number", placeholder: { type: "plain_text", text: "12" } };
+    const blocks = [
+      { type: "input", block_id: "in", dispatch_action: true, label: { type: "plain_text", text: "Number" }, element: field },
+      {
+        type: "actions",
+        block_id: "act",
+        elements: [{ type: "button", action_id: "ok", text: { type: "plain_text", text: "OK" }, value: "go" }],
+      },
+    ];
+    await client(slack, TOKENS.bot).chat.postEphemeral({ channel, user: WORKSPACE.you, text: "only you", blocks });
+    const ts = slack.whispers(channel, WORKSPACE.you)[0]?.ts ?? "";
+    const typed = { in: { number: "42" } };
+    expect(await slack.click({ user: WORKSPACE.colleague, channel, messageTs: ts, actionId: "ok", typed })).toMatchObject({ ok: false });
+    expect(await slack.click({ channel, messageTs: ts, actionId: "ok", value: "go", typed })).toMatchObject({ ok: true });
+    expect(await slack.click({ channel, messageTs: ts, actionId: "number", value: "43", typed: { in: { number: "43" } } })).toMatchObject({
+      ok: true,
+    });
+    const [button, enter] = got.map(({ body }) => body);
+    expect(button).toMatchObject({
+      state: { values: { in: { number: { type: "plain_text_input", value: "42" } } } },
+      actions: [{ action_id: "ok", value: "go" }],
+    });
+    expect(enter).toMatchObject({ container: { is_ephemeral: true }, actions: [{ action_id: "number", block_id: "in", value: "43" }] });
+    const answer = (body: object) =>
+      fetch(String(button?.response_url), { method: "POST", body: JSON.stringify({ replace_original: true, ...body }) });
+    expect((await answer({ text: "no", blocks: [{ type: "nonsense" }] })).status).toBe(404);
+    expect((await answer({ text: "done" })).status).toBe(200);
+    expect(slack.whispers(channel, WORKSPACE.you)).toMatchObject([{ text: "done" }]);
+    expect(slack.whispers(channel, WORKSPACE.you)[0]?.blocks).toBeUndefined();
   });
 
   test("the Stop of a session's status line is told as its own event", async () => {
