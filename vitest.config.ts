@@ -1,13 +1,13 @@
 /**
- * Four kinds of tests: `unit` (Node, seconds), `worker` (inside workerd), `real` (real OpenCode, Chromium, bubblewrap, one
- * file at a time) and `end-to-end` (the whole system). `vitest run --project unit` runs one kind.
+ * All kinds of tests: those of `vitest.node.config.ts`, and `worker`, inside workerd. `vitest run --project worker` runs one kind; those
+ * that run in Node start sooner with `--config vitest.node.config.ts`.
  */
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { fileURLToPath } from "node:url";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
-import { defineConfig, type Plugin } from "vitest/config";
+import { defineConfig } from "vitest/config";
+import { clientScripts, nodeProjects } from "./vitest.node.config.ts";
 
 const stub = fileURLToPath(new URL("./worker/stubs/node-only.cjs", import.meta.url));
 const probotStub = fileURLToPath(new URL("./worker/stubs/probot.ts", import.meta.url));
@@ -26,15 +26,6 @@ const alias = {
   ...Object.fromEntries(["express", "@slack/socket-mode", "@slack/oauth", "raw-body"].map((name) => [name, stub])),
   ...Object.fromEntries(PROBOT.map((name) => [name, probotStub])),
 };
-const elsewhere = ["**/node_modules/**", "**/.errand/**", "**/artefacts/**"];
-const whole = ["test/end-to-end/**/*.test.ts", "test/faults/**/*.test.ts"];
-
-/**
- * Real processes and browsers on a busy machine are now and then slower than any patience: what fails is tried once more, and what fails
- * twice has failed. The report names each test that needed its second try: one that is often among them is to be mended.
- */
-const RETRY = 1;
-
 /** What the Worker's tests know: names and keys made for tests, and no place outside to talk to. */
 const testBindings = {
   PUBLIC_ORIGIN: "http://127.0.0.1:8787",
@@ -65,26 +56,10 @@ const testBindings = {
   MODEL_KEY: "test-model-key",
 };
 
-/** The pages' scripts as text, as wrangler's Text rule gives them. */
-const clientScripts: Plugin = {
-  name: "client-scripts",
-  enforce: "pre",
-  load: (id) => (id.endsWith(".client.js") ? `export default ${JSON.stringify(readFileSync(id, "utf8"))};` : undefined),
-};
-
 export default defineConfig({
   test: {
     projects: [
-      {
-        plugins: [clientScripts],
-        test: {
-          name: "unit",
-          // One file's modules serve the next: nothing here keeps state in a module, and half of the time is saved.
-          isolate: false,
-          include: ["**/*.test.{ts,tsx}"],
-          exclude: [...elsewhere, "**/*.worker.test.ts", "**/*.real.test.ts", ...whole],
-        },
-      },
+      ...nodeProjects,
       {
         plugins: [
           clientScripts,
@@ -109,28 +84,6 @@ export default defineConfig({
               },
             },
           },
-        },
-      },
-      {
-        test: {
-          name: "real",
-          include: ["**/*.real.test.ts"],
-          exclude: elsewhere,
-          fileParallelism: false,
-          retry: RETRY,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-        },
-      },
-      {
-        test: {
-          name: "end-to-end",
-          include: whole,
-          exclude: elsewhere,
-          fileParallelism: false,
-          retry: RETRY,
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
         },
       },
     ],

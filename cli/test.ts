@@ -76,7 +76,8 @@ function run(command: string, argv: string[], minutes: number): Promise<number> 
 
 /** Runs one kind; what hangs is begun once more. */
 async function runKind(kind: Kind, report: string): Promise<number> {
-  const argv = ["run", "--project", kind, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const config = kind === "worker" ? "vitest.config.ts" : "vitest.node.config.ts";
+  const argv = ["run", "--config", config, "--project", kind, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const once = () => (kind === "check" ? run("npm", ["run", "--silent", "check"], PATIENCE[kind]) : run("vitest", argv, PATIENCE[kind]));
   const code = await once();
   if (code !== HUNG) return code;
