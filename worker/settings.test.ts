@@ -59,6 +59,7 @@ it.each([
   ["MODEL_PRICE", "{input:3}"],
   ["MODEL_PRICE", '{"input":"3"}'],
   ["MODEL_CONTEXT", "many"],
+  ["SLACK_PROMPTS", "all"],
   ["MODEL_CALLS_PER_TURN", "0"],
   ["MODEL_TOKENS_PER_DAY", "a lot"],
   ["BACKEND_URL", "localhost"],

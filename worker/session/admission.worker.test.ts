@@ -1,5 +1,5 @@
 /** Who may have work done from Slack where that takes a linked account: what is held, what goes on by itself, what is refused; and the linking itself under attack. */
-import { abortAllDurableObjects } from "cloudflare:test";
+import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -12,6 +12,8 @@ import { fresh } from "../testing/deliveries.ts";
 import { gitHubWith, askAs as knock, type Repositories, type Someone, someone } from "../testing/people.ts";
 import { codeFor, mention, newThread, newUser, site, slackEvent, slackWith, TEAM, typeNumber, whispersTo } from "../testing/slack.ts";
 import { connectRunner, ORIGIN, type World, world } from "../testing/world.ts";
+
+import { type Core, compose } from "./composition.ts";
 
 // Whole stories, on a machine that may be busy.
 vi.setConfig({ testTimeout: 30_000 });
@@ -257,6 +259,63 @@ describe("somebody who is linked", () => {
     const thread = await mention(slackUserOf(eve), `fix it repo=${name}`);
     await vi.waitFor(async () => expect((await turns(thread))[0]?.failure?.code).toBe("disabled"));
   });
+});
+
+describe("an offer that is taken in Slack", () => {
+  /** A session that is at work for ada, with an open offer, and its parts. */
+  const withOffer = async (use: (parts: ReturnType<typeof compose>, where: { thread: string; place: null }) => void) => {
+    const ada = await someone({ slack: true });
+    const thread = await mention(slackUserOf(ada), `fix it repo=${repositoryOf(ada)}`);
+    await begins(thread);
+    await runInDurableObject(await agent(thread), (_object, ctx) => {
+      const offer = { id: "o1", text: "mend it", context: "what failed" };
+      ctx.storage.sql.exec("INSERT OR REPLACE INTO pulls (id, state) VALUES (1, ?)", JSON.stringify({ offer }));
+      const core: Core = {
+        sessionId: () => ctx.id.name ?? "",
+        now: Date.now,
+        agent: () => {
+          throw new Error("no other session is part of this");
+        },
+        take: () => true,
+        store: (_what, work) => work(),
+        again: () => undefined,
+        arm: () => undefined,
+        whose: () => ({ thread, repository: null, began: null, members: [], closed: false }),
+        settled: () => undefined,
+        report: () => undefined,
+      };
+      const parts = compose(ctx, env, core);
+      parts.log.append([{ type: "offer.made", at: Date.now(), id: "o1", title: "Checks failed", auto: false }]);
+      ctx.storage.transactionSync(() => use(parts, { thread, place: null }));
+    });
+  };
+  const eve = { id: `slack:${TEAM}:U7` };
+  const bob = { id: `slack:${TEAM}:U8` };
+  const offerIn = ({ log }: ReturnType<typeof compose>) => log.view().offers[0];
+
+  it("stays open until who took it is let in, and is theirs then", () =>
+    withOffer((parts, where) => {
+      expect(parts.conversation.takeOffer(eve, where, "o1")).toBe(true);
+      expect(offerIn(parts)?.state).toBe("open");
+      // Once by one person; somebody else may take it meanwhile.
+      expect(parts.conversation.takeOffer(eve, where, "o1")).toBe(false);
+      expect(parts.conversation.takeOffer(bob, where, "o1")).toBe(true);
+      const [first, second] = parts.turns.queued();
+      if (!first || !second) throw new Error("nothing is queued");
+      parts.conversation.admitted(second);
+      expect(offerIn(parts)).toMatchObject({ state: "taken", by: bob });
+      // Asked about again, it is theirs still; the other one comes too late.
+      parts.conversation.admitted(second);
+      parts.conversation.admitted(first);
+      expect(parts.turns.queued().map(({ id }) => id)).toEqual([second.id]);
+      expect(parts.log.view().turns.find(({ id }) => id === first.id)?.failure?.code).toBe("offer_gone");
+    }));
+
+  it("at once by somebody who need not be let in", () =>
+    withOffer((parts, where) => {
+      expect(parts.conversation.takeOffer({ id: "github:1" }, where, "o1")).toBe(true);
+      expect(offerIn(parts)).toMatchObject({ state: "taken", by: { id: "github:1" } });
+    }));
 });
 
 describe("a link in other hands", () => {
