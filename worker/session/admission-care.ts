@@ -120,12 +120,13 @@ export class AdmissionCare {
 
   #ask(now: number): void {
     if (this.#asking !== null) return;
-    const { admissions, turns } = this.#parts;
+    const { admissions, turns, log } = this.#parts;
     const queued = new Set(turns.queued().map((turn) => turn.id));
     const due = [...admissions.all().values()].find((one) => queued.has(one.turn) && one.state !== "allowed" && one.nextTry <= now);
     if (!due) return;
     const { person } = due;
     const { ask, store, again, report } = this.#ports;
+    const { repository } = log.view();
     this.#asking = person;
     this.#stale = false;
     void ask(person)
@@ -135,7 +136,9 @@ export class AdmissionCare {
       })
       .then((answer) => {
         this.#asking = null;
-        if (!this.#stale) store(() => this.#take(person, answer));
+        // What was said about one repository says nothing about another one, to which the thread was moved meanwhile.
+        const stale = this.#stale || log.view().repository !== repository;
+        if (!stale) store(() => this.#take(person, answer));
         again();
       });
   }
