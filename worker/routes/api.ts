@@ -89,7 +89,10 @@ export async function startSession(c: AppContext, wanted: CreateSession) {
   // Somebody else's session may have this name: then it is theirs to say who prompts it.
   const whose = await agent.whose();
   const { DEFAULT_REPOSITORY } = c.var.settings;
-  const refused = whose ? await mayPrompt(c, id, whose) : await mayBegin(c, wanted.options?.repository ?? DEFAULT_REPOSITORY);
+  const named = wanted.options?.repository;
+  // A session without a workspace goes where its next prompt says: the right to this one is none to that repository.
+  const refused =
+    (whose && (await mayPrompt(c, id, whose))) ?? (whose && named === undefined ? null : await mayBegin(c, named ?? DEFAULT_REPOSITORY));
   if (refused) return { ok: false as const, answer: refusal(c, refused), refused };
   const accepted = await accept(c, agent, opening(pageId, wanted.text ?? "", wanted.options ?? {}, c.var.person, Date.now()));
   return accepted.ok ? { ...accepted, id, url: linksOf(PUBLIC_ORIGIN ?? "", id).session } : accepted;
