@@ -1,7 +1,7 @@
 /** Attacks from one origin of a gateway on another. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Service } from "../protocol/grant.ts";
-import { type Ask, bytesOf, exchangeBytes, HANDSHAKE, NAVIGATE, parseAnswer, SESSION, startWorld, WORKER, type World } from "./testing.ts";
+import { type Ask, HANDSHAKE, NAVIGATE, SESSION, startWorld, WORKER, type World } from "./testing.ts";
 
 let world: World;
 let port: number;
@@ -17,7 +17,7 @@ beforeEach(() => {
   for (const upstream of Object.values(world.upstreams)) upstream.seen.length = 0;
 });
 
-const statusOf = async (ask: Ask) => parseAnswer(await exchangeBytes(world.port, bytesOf(ask), 250)).status;
+const statusOf = (ask: Ask) => world.statusOf(ask);
 const originOf = (service: Service) => `https://${world.hostOf(service)}`;
 /** The path under which a service has its first page, at its own host. */
 const rootOf = (service: Service): Ask => ({

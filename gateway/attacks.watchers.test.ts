@@ -1,7 +1,7 @@
 /** Attacks by who may only watch, and by who was an admin. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { fieldsOf, valuesOf } from "./fields.ts";
-import { type Ask, bytesOf, exchangeBytes, HANDSHAKE, PUBLIC, parseAnswer, SESSION, startWorld, type World } from "./testing.ts";
+import { type Ask, HANDSHAKE, PUBLIC, SESSION, startWorld, type World } from "./testing.ts";
 
 let world: World;
 let port: number;
@@ -19,7 +19,7 @@ beforeEach(() => {
   for (const upstream of Object.values(world.upstreams)) upstream.seen.length = 0;
 });
 
-const statusOf = async (ask: Ask) => parseAnswer(await exchangeBytes(world.port, bytesOf(ask), 250)).status;
+const statusOf = (ask: Ask) => world.statusOf(ask);
 const secretOf = (line: string) => line.slice(line.indexOf("=") + 1);
 
 describe("who watches", () => {

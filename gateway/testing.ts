@@ -91,8 +91,13 @@ export function parseAnswer(raw: string): Answer {
   };
 }
 
-/** Writes bytes as they are, and returns all that comes back until the other side closes or `patience` ms have passed. */
-export function exchangeBytes(port: number, bytes: string, patience = 8_000): Promise<string> {
+/** Writes bytes as they are, and returns all that comes back until the other side closes, it is enough, or `patience` ms have passed. */
+export function exchangeBytes(
+  port: number,
+  bytes: string,
+  patience = 8_000,
+  isEnough: (received: string) => boolean = () => false,
+): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     let received = "";
@@ -100,6 +105,7 @@ export function exchangeBytes(port: number, bytes: string, patience = 8_000): Pr
     socket.setEncoding("latin1");
     socket.on("data", (chunk: string) => {
       received += chunk;
+      if (isEnough(received)) socket.destroy();
     });
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
@@ -156,6 +162,8 @@ export interface World {
   mint(claims?: Record<string, unknown>, header?: Partial<JWTHeaderParameters>, key?: CryptoKey | Uint8Array): Promise<string>;
   ask(request: Ask): Promise<Answer>;
   redeem(token: string, more?: Ask): Promise<Answer>;
+  /** The status of an answer, of which only the head is read: what became a WebSocket does not end by itself. */
+  statusOf(request: Ask): Promise<number>;
   /** Every request that has reached an upstream: its name and `GET /path`. */
   arrived(): string[];
   /** The `Host` of a service's origin; of `preview` that of a port, by default of the preview upstream's. */
@@ -218,6 +226,8 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
       .sign(signer);
   };
   const ask: World["ask"] = async (request) => parseAnswer(await exchangeBytes(port, bytesOf(request)));
+  const hasHead = (received: string) => received.includes("\r\n\r\n");
+  const statusOf: World["statusOf"] = async (request) => parseAnswer(await exchangeBytes(port, bytesOf(request), 8_000, hasHead)).status;
   const redeem: World["redeem"] = (token, more = {}) =>
     ask({
       method: "POST",
@@ -241,6 +251,7 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
     mint,
     ask,
     redeem,
+    statusOf,
     hostOf,
     arrived: () => Object.entries(upstreams).flatMap(([name, { seen }]) => seen.map((line) => `${name}: ${line}`)),
     async signIn(service, claims = {}) {
