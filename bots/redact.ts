@@ -22,7 +22,7 @@ const SHAPES: RegExp[] = [
   // Slack.
   /xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}/g,
   /xapp-\d-[A-Za-z0-9-]{10,}/g,
-  /(?<=hooks\.slack\.com\/services\/)[A-Za-z0-9/]{20,}/g,
+  /(hooks\.slack\.com\/services\/)[A-Za-z0-9/]{20,}/g,
   // Amazon, Google, Stripe, GitLab, npm, PyPI, Hugging Face.
   /(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])/g,
   /AIza[A-Za-z0-9_-]{35}/g,

@@ -1,6 +1,7 @@
 /** What text may become on GitHub is checked with a reader of Markdown that is not ours. */
 import markdownIt, { type Token } from "markdown-it";
 import { describe, expect, it } from "vitest";
+import { random } from "../../test/seeded.ts";
 import { code, fence, type Home, line, link, markdown, mention } from "./escape.ts";
 import { keyIn, keyMark, tickedIn } from "./marker.ts";
 
@@ -78,17 +79,6 @@ describe("Markdown", () => {
   });
 });
 
-/** A small seeded generator (mulberry32), so that a failure can be repeated by its number. */
-function random(seed: number) {
-  let state = seed;
-  return (below: number) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
 const PIECES = [
   ..."` `` ``` ```` ~~~ ~~ @bob @bob @bob @a/b # #1 v/r#1 v/r \\ \\\\ & &#64;bob &lt; &amp; < > <b> </b> <!-- --> <br> <details> </details> [ ] ( ) ]( ][ ![ !".split(
     " ",
@@ -127,18 +117,19 @@ const PIECES = [
   "😀",
 ];
 
+const FILES = "<details><summary>Files</summary>\n<ul>\n<li>a</li>\n</ul>\n</details>";
+
 it("nothing that people or models write does anything on GitHub", () => {
   for (let seed = 1; seed <= 3_000; seed += 1) {
     const below = random(seed);
     const text = Array.from({ length: 2 + below(22) }, () => PIECES[below(PIECES.length)]).join("");
-    for (const out of [markdown(text, HOME), line(text, 200, HOME), `- [ ] **${line(text, 60, HOME)}**`, `> ${line(text, 200, HOME)}`]) {
-      expect(deedsOf(out), `seed ${seed}: ${JSON.stringify(text)} → ${JSON.stringify(out)}`).toEqual([]);
-    }
+    const answer = markdown(text, HOME);
+    const outs = [answer, line(text, 200, HOME), `- [ ] **${line(text, 60, HOME)}**`, `> ${line(text, 200, HOME)}`];
+    const done = outs.flatMap((out) => deedsOf(out).map((deed) => `seed ${seed}: ${deed} by ${JSON.stringify(out)}`));
+    if (done.length > 0) expect(done).toEqual([]);
     // What follows an answer stays what it is.
-    const after = reader.render(`${markdown(text, HOME)}\n\n<details><summary>Files</summary>\n\n- a\n\n</details>`);
-    expect(after, `seed ${seed}: ${JSON.stringify(text)}`).toContain(
-      "<details><summary>Files</summary>\n<ul>\n<li>a</li>\n</ul>\n</details>",
-    );
+    const after = reader.render(`${answer}\n\n<details><summary>Files</summary>\n\n- a\n\n</details>`);
+    if (!after.includes(FILES)) expect(after, `seed ${seed}: ${JSON.stringify(text)}`).toContain(FILES);
   }
 }, 120_000);
 
