@@ -15,7 +15,7 @@ function through(passing: Passing, text: string, size: number) {
   for (let at = 0; at < bytes.length; at += size) on.push(passing.take(bytes.slice(at, at + size)));
   on.push(passing.end());
   return {
-    on: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(Uint8Array.from(on.flatMap((part) => [...part]))),
+    on: Buffer.concat(on).toString(),
     used: passing.used(400),
   };
 }

@@ -67,6 +67,8 @@ function read(json: string): Read | null {
 export type Passing = { take(bytes: Uint8Array): Uint8Array; end(): Uint8Array; used(promptCharacters: number): CallUsage };
 
 const NOTHING = new Uint8Array();
+/** Characters of the longest blank line that ends an event. */
+const LONGEST_BLANK = 4;
 const dataOf = (line: string): string | null => /^data: ?(.*)$/s.exec(line)?.[1] ?? null;
 
 class Count {
@@ -95,7 +97,9 @@ export function streamAsIs(): Passing {
   let rest = "";
   let skipping = false;
   const look = (text: string) => {
-    const lines = (rest + text).split(/\r\n|\n|\r/);
+    // What stays has no line end: of a long line only what is new is looked at.
+    const lines = text.split(/\r\n|\n|\r/);
+    lines[0] = rest + (lines[0] ?? "");
     rest = lines.pop() ?? "";
     for (const line of lines) {
       const data = skipping ? null : dataOf(line);
@@ -126,13 +130,17 @@ export function streamAsIs(): Passing {
 export function streamWithoutUsage(): Passing {
   const counted = new Count();
   const [decoder, encoder] = [new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }), new TextEncoder()];
+  const blank = /\r\n\r\n|\n\n|\r\r/g;
   let rest = "";
   const go = (text: string, last: boolean): Uint8Array => {
+    // An end may have begun before: of a long event only what is new is looked at.
+    blank.lastIndex = Math.max(0, rest.length - LONGEST_BLANK + 1);
     rest += text;
     let on = "";
-    for (let end = /\r\n\r\n|\n\n|\r\r/.exec(rest); end; end = /\r\n\r\n|\n\n|\r\r/.exec(rest)) {
-      const event = rest.slice(0, end.index + end[0].length);
+    for (let end = blank.exec(rest); end; end = blank.exec(rest)) {
+      const event = rest.slice(0, blank.lastIndex);
       rest = rest.slice(event.length);
+      blank.lastIndex = 0;
       const data = event
         .split(/\r\n|\n|\r/)
         .map(dataOf)
