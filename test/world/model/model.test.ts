@@ -187,8 +187,8 @@ describe("the server", () => {
   });
 
   test("forgets old requests when they are large", async () => {
-    const { post, server } = await start({ GO: [{ text: "Hello" }] });
-    for (let n = 0; n < 5; n += 1) await (await post(`GO ${n} ${"x".repeat(20_000_000)}`)).text();
+    const { post, server } = await start({ GO: [{ text: "Hello" }] }, { logBytes: 64_000 });
+    for (let n = 0; n < 5; n += 1) await (await post(`GO ${n} ${"x".repeat(20_000)}`)).text();
     expect(server.calls.map((call) => call.request.messages.at(-1)?.content?.slice(0, 5))).toEqual(["GO 2 ", "GO 3 ", "GO 4 "]);
   });
 

@@ -47,11 +47,12 @@ export interface ModelOptions {
   paceMs?: number;
   /** The clock, in ms since 1970. */
   now?: () => number;
+  /** What the requests in the log may have together, in bytes: a sandbox decides how large its requests are. 64 MiB unless given. */
+  logBytes?: number;
 }
 
 /** The largest request taken, in bytes. */
 const MAX_BODY = 32 * 1024 * 1024;
-/** What the requests in the log may have together, in bytes: a sandbox decides how large its requests are. */
 const LOG_BYTES = 64 * 1024 * 1024;
 
 /** A text in pieces of one or two words, as a model streams it. Together they are the text. Pure. */
@@ -90,7 +91,7 @@ const wrong = (message: string, type: string) => ({ error: { message, type } });
 
 /** Starts a model server. Throws where the port is taken. */
 export async function startModel(options: ModelOptions) {
-  const now = options.now ?? Date.now;
+  const { now = Date.now, logBytes = LOG_BYTES } = options;
   const calls: ModelCall[] = [];
   let kept = 0;
   let count = 0;
@@ -154,7 +155,7 @@ export async function startModel(options: ModelOptions) {
     const call: ModelCall = { at: now(), request: parsed.data, headers: request.headers, bytes: size };
     calls.push(call);
     kept += size;
-    while (calls.length > 5_000 || kept > LOG_BYTES) kept -= calls.shift()?.bytes ?? 0;
+    while (calls.length > 5_000 || kept > logBytes) kept -= calls.shift()?.bytes ?? 0;
     const gone = new AbortController();
     response.on("close", () => {
       call.ended = now();
