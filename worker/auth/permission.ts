@@ -67,7 +67,7 @@ const Repository = z.object({
 
 const visibilityOf = (repository: { private: boolean }): Known["visibility"] => (repository.private ? "private" : "public");
 
-/** By the person's own token; null where there is none that GitHub takes, or its answer names no permissions. */
+/** By the person's own token; null where there is none that GitHub takes, it is at its limit, or the answer names no permissions. */
 async function byToken(repository: string, { userId, github }: Asker, ports: PermissionPorts): Promise<Known | null> {
   const { signIn } = ports;
   if (!github || !signIn?.github) return null;
@@ -80,6 +80,8 @@ async function byToken(repository: string, { userId, github }: Asker, ports: Per
     // The person took the App's leave to act in their name back. Who they are is known all the same.
     if (answer.status === 401) return null;
     if (answer.status === 404) return { visibility: "private", permission: "none" };
+    // All tokens of a person share a limit, which they can use up themselves: whoever lost a right would stay where they are for as long as they like.
+    if (isLimited(answer)) return null;
     if (answer.status !== 200) return UNKNOWN;
     const parsed = Repository.safeParse(await answer.json());
     if (!parsed.success) return UNKNOWN;
@@ -95,6 +97,10 @@ async function byToken(repository: string, { userId, github }: Asker, ports: Per
     return UNKNOWN;
   }
 }
+
+/** Whether GitHub answers no more for now. Docs: "Rate limits for the REST API". */
+const isLimited = ({ status, headers }: Response): boolean =>
+  status === 429 || (status === 403 && (headers.get("x-ratelimit-remaining") === "0" || headers.has("retry-after")));
 
 /** A GET that follows one redirect within GitHub's API: a repository that was renamed or moved answers with its new address. */
 async function getOnce(url: string, token: string, ports: PermissionPorts): Promise<Response> {

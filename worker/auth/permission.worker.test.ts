@@ -91,11 +91,7 @@ describe("by the person's own token", () => {
     ["a public one", () => Response.json({ private: false, permissions: rights(false) }), { visibility: "public", permission: "read" }],
     ["is shown nothing", missing, { visibility: "private", permission: "none" }],
     ["an outage", away, { visibility: "unknown", permission: "unknown" }],
-    [
-      "a limit",
-      () => Response.json({}, { status: 403, headers: { "retry-after": "60" } }),
-      { visibility: "unknown", permission: "unknown" },
-    ],
+    ["a refusal", () => Response.json({}, { status: 403 }), { visibility: "unknown", permission: "unknown" }],
     ["something else", () => Response.json({ hello: 1 }), { visibility: "unknown", permission: "unknown" }],
     ["no JSON", () => new Response("<html>"), { visibility: "unknown", permission: "unknown" }],
     [
@@ -170,6 +166,17 @@ describe("by the App, about the account", () => {
     own = () => Response.json({ message: "Bad credentials" }, { status: 401 });
     appAnswers(said("write", person));
     expect(await permissionIn("acme/x", person, portsWith())).toMatchObject({ permission: "write" });
+  });
+
+  test.each([
+    [403, { "x-ratelimit-remaining": "0" }],
+    [403, { "retry-after": "60" }],
+    [429, {}],
+  ])("nor does a limit that the person used up, with which they would keep what they lost: %i %o", async (status, headers: HeadersInit) => {
+    const person = await asker();
+    own = () => Response.json({ message: "API rate limit exceeded" }, { status, headers });
+    appAnswers(missing());
+    expect(await permissionIn("acme/x", person, portsWith())).toEqual({ visibility: "private", permission: "none" });
   });
 
   test("a login that is somebody else's by now gives nothing", async () => {
