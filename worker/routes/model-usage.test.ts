@@ -84,12 +84,25 @@ test("a line that is too long is passed over, and the next is read", () => {
   expect(through(streamAsIs(), text, 50_000)).toEqual({ on: text, used: told });
 });
 
-test("an answer that is no JSON is estimated", () => {
-  expect(through(oneJson(), "<html>", 10)).toEqual({ on: "<html>", used: guessed(0) });
+test("an answer that is no JSON is estimated by its length", () => {
+  expect(through(oneJson(), "<html>", 10)).toEqual({ on: "<html>", used: guessed(6) });
+});
+
+test("so is one that is too long to read, and one that is left in its middle", () => {
+  const long = JSON.stringify({ choices: [{ logprobs: "x".repeat(8_000_000), message: { content: "hi" } }], usage: USAGE });
+  expect(through(oneJson(), long, 1_000_000).used).toEqual(guessed(long.length));
+  const left = oneJson();
+  left.take(utf8.encode('{"choices":[{"message":{"content":"hi'));
+  expect(left.used(400)).toEqual(guessed(37));
 });
 
 test("a picture counts as one, whatever its data", () => {
-  expect(charactersIn([{ content: [{ text: "12345" }, { image_url: { url: `data:image/png;base64,${"A".repeat(90_000)}` } }] }])).toBe(
-    4_005,
+  const url = `data:image/png;base64,${"A".repeat(90_000)}`;
+  expect(charactersIn([{ content: [{ text: "12345" }, { image_url: { url } }] }])).toBe(4_005);
+});
+
+test("text that only looks like a picture's address counts whole", () => {
+  expect(charactersIn([{ content: `data:image/png,${"A".repeat(90_000)}` }, { content: [{ text: `data:${"A".repeat(95)}` }] }])).toBe(
+    90_115,
   );
 });

@@ -37,14 +37,25 @@ const Chunk = z.object({
 type Counted = { prompt: number; cached: number; completion: number };
 type Read = { usage: Counted | null; characters: number; onlyUsage: boolean };
 
-/** How much text stands in a value, in characters. */
-export function charactersIn(value: unknown): number {
-  if (typeof value === "string") return value.startsWith("data:") ? PICTURE_CHARACTERS : value.length;
+/** How much text stands in a value, in characters. Only the address of a picture is one: text that begins like it is text. */
+export function charactersIn(value: unknown, address = false): number {
+  if (typeof value === "string") return address && value.startsWith("data:image/") ? PICTURE_CHARACTERS : value.length;
   if (typeof value !== "object" || value === null) return 0;
   let all = 0;
-  for (const each of Object.values(value)) all += charactersIn(each);
+  for (const [name, each] of Object.entries(value)) {
+    const picture = name === "image_url" && typeof each === "object" && each !== null && "url" in each;
+    all += picture ? charactersIn(each.url, true) : charactersIn(each);
+  }
   return all;
 }
+
+/** What a call used of which the provider told nothing, by the characters that went either way. */
+export const estimated = (promptCharacters: number, answerCharacters: number): CallUsage => ({
+  prompt: Math.ceil(promptCharacters / CHARACTERS_A_TOKEN),
+  cached: 0,
+  completion: Math.ceil(answerCharacters / CHARACTERS_A_TOKEN),
+  estimated: true,
+});
 
 function read(json: string): Read | null {
   let parsed: z.infer<typeof Chunk> | undefined;
@@ -84,9 +95,7 @@ class Count {
   }
 
   used(promptCharacters: number): CallUsage {
-    if (this.#told) return { ...this.#told, estimated: false };
-    const tokens = (characters: number) => Math.ceil(characters / CHARACTERS_A_TOKEN);
-    return { prompt: tokens(promptCharacters), cached: 0, completion: tokens(this.#characters), estimated: true };
+    return this.#told ? { ...this.#told, estimated: false } : estimated(promptCharacters, this.#characters);
   }
 }
 
@@ -161,13 +170,16 @@ export function streamWithoutUsage(): Passing {
   };
 }
 
-/** An answer that is one JSON. */
+/** An answer that is one JSON. One that is too long to read, or is left in its middle, is estimated by its length: nobody gets past a cap by that. */
 export function oneJson(): Passing {
   const counted = new Count();
   const decoder = new TextDecoder();
   let text = "";
+  let length = 0;
+  let whole = false;
   const add = (more: string) => {
-    if (text.length <= MAX_JSON) text += more;
+    length += more.length;
+    if (length <= MAX_JSON) text += more;
   };
   return {
     take(bytes) {
@@ -176,9 +188,9 @@ export function oneJson(): Passing {
     },
     end() {
       add(decoder.decode());
-      counted.add(text);
+      whole = length <= MAX_JSON && counted.add(text) !== null;
       return NOTHING;
     },
-    used: (characters) => counted.used(characters),
+    used: (characters) => (whole ? counted.used(characters) : estimated(characters, length)),
   };
 }

@@ -9,7 +9,7 @@ import * as z from "zod";
 import type { ModelRefusal } from "../session/contract.ts";
 import { type Agent, type AppContext, agentOf, routes, waitUntil } from "./app.ts";
 import { CallUnderWay } from "./model-call.ts";
-import { charactersIn, oneJson, streamAsIs, streamWithoutUsage } from "./model-usage.ts";
+import { charactersIn, estimated, oneJson, streamAsIs, streamWithoutUsage } from "./model-usage.ts";
 
 /** The largest request body taken: the platform's own limit for a message to an object. */
 export const MAX_MODEL_BODY = 32 * 1024 * 1024;
@@ -95,7 +95,8 @@ async function carry(c: AppContext, call: CallUnderWay): Promise<Response> {
     return unused(openAiError(c, 503, "no_model", "No model is set. Set MODEL_URL, MODEL_NAME and, where one is needed, MODEL_KEY."));
   const body = Body.safeParse(await c.req.json().catch(() => undefined));
   if (!body.success) return unused(openAiError(c, 400, "invalid_request", "The body must be JSON with `model` and `messages`."));
-  const { stream, stream_options } = body.data;
+  const { model: _named, stream, stream_options, ...content } = body.data;
+  const characters = charactersIn(content);
   const headers = new Headers({ "content-type": "application/json", accept: c.req.header("accept") ?? "*/*" });
   if (MODEL_KEY !== null) headers.set("authorization", `Bearer ${MODEL_KEY}`);
   const asked = { ...body.data, model: MODEL_NAME, ...(stream ? { stream_options: { ...stream_options, include_usage: true } } : {}) };
@@ -110,7 +111,11 @@ async function carry(c: AppContext, call: CallUnderWay): Promise<Response> {
       signal: call.signal,
     });
   } catch (error) {
-    if (call.signal.aborted) return unused(openAiError(c, 410, "call_ended", "The call was ended: what it was for is over."));
+    if (call.signal.aborted) {
+      // The provider has read it, and wants its money: who leaves before the answer has used the prompt.
+      call.end(estimated(characters, 0));
+      return openAiError(c, 410, "call_ended", "The call was ended: what it was for is over.");
+    }
     // The text of a network error can hold the provider's address, which is the operator's business only.
     console.warn("model: no answer", error instanceof Error ? error.name : "unknown");
     return unused(openAiError(c, 502, "model_unreachable", "The model's address did not answer."));
@@ -118,7 +123,6 @@ async function carry(c: AppContext, call: CallUnderWay): Promise<Response> {
   if (answer.ok && answer.body) {
     const isStream = answer.headers.get("content-type")?.includes("text/event-stream") === true;
     const passing = !isStream ? oneJson() : stream_options?.include_usage === true ? streamAsIs() : streamWithoutUsage();
-    const characters = charactersIn([body.data.messages, body.data.tools]);
     return passOn(answer, call.pass(answer.body, passing, characters, isStream ? CUT : new Uint8Array()));
   }
   if (answer.status >= 300 && answer.status < 400) {

@@ -167,6 +167,17 @@ describe("under way", () => {
     await counted();
   });
 
+  test("that ends before the answer has used its prompt: no cap is passed by leaving early", async () => {
+    outside.model = (request) =>
+      new Promise<never>((_, fail) => request.signal.addEventListener("abort", () => fail(request.signal.reason)));
+    const runner = await connectRunner(outside, session);
+    const answer = call({ stream: false });
+    await vi.waitFor(() => expect(outside.modelRequests).toHaveLength(1));
+    runner.say({ type: "turn.finished", turn: 1, outcome: "stopped" });
+    expect((await answer).status).toBe(410);
+    await vi.waitFor(async () => expect((await used()).session).toEqual(use({ prompt: 99, estimated: 1 })));
+  });
+
   test("ends when its turn has, also where the object was started again meanwhile", async () => {
     const ended = silent();
     const reader = await begin();
