@@ -1,13 +1,15 @@
 /** Ways round the admission of what is said in Slack: a yes is for one person in one repository, as it was when it was asked. */
+import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { sessionIdOf } from "../../protocol/thread.ts";
 import type { TurnView } from "../../protocol/view.ts";
 import { app } from "../mounted.ts";
 import { fresh } from "../testing/deliveries.ts";
-import { gitHubWith, type Repositories, type Someone, someone } from "../testing/people.ts";
+import { gitHubWith, askAs as knock, type Repositories, type Someone, someone } from "../testing/people.ts";
 import { mention, site, slackEvent, slackWith } from "../testing/slack.ts";
-import { ORIGIN, type World, world } from "../testing/world.ts";
+import { connectRunner, ORIGIN, type World, world } from "../testing/world.ts";
+import { Log } from "./log.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -88,5 +90,67 @@ describe("a yes about one repository", () => {
     answer();
     await vi.waitFor(async () => expect((await turns(thread))[1]?.state).toBe("failed"), { timeout: 10_000 });
     expect((await turns(thread))[1]).toMatchObject({ startedAt: null, failure: { code: "not_allowed" } });
+  });
+});
+
+describe("a thread in which work was done", () => {
+  /** Ada's work in the thread is done, and its pull request merged. */
+  async function merged(repository: string, ada: Someone): Promise<string> {
+    const thread = await mention(userOf(ada), `fix it repo=${repository}`);
+    const session = await sessionIdOf(thread, env.SESSION_KEY);
+    const runner = await connectRunner(outside, session);
+    runner.say({ type: "git.ready", branch: "errand/x", base: "main", commit: "0" }, { type: "turn.accepted", turn: 1 });
+    runner.say({ type: "turn.finished", turn: 1, outcome: "done" });
+    await vi.waitFor(async () => expect((await turns(thread))[0]?.state).toBe("done"), { timeout: 5_000 });
+    await runInDurableObject(env.SESSIONS.getByName(session), (_object, { storage }) => {
+      const pull = {
+        ...{ repository, number: 7, thread: "github:1:7", url: "https://github.test/7", title: "It", state: "merged" as const, own: true },
+        ...{ branch: "errand/x", base: "main", commit: "0", additions: 0, deletions: 0, files: 0 },
+        checks: { state: "none" as const, failing: [] },
+      };
+      storage.transactionSync(() => {
+        const log = new Log(storage.sql);
+        log.append([{ type: "pull.changed", at: Date.now(), pull }]);
+        log.save();
+      });
+    });
+    await abortAllDurableObjects();
+    return thread;
+  }
+
+  it("is not moved to another repository, whose writers would see all of it", async () => {
+    const [ada, eve] = [await someone({ slack: true }), await someone({ slack: true })];
+    const [secret, own] = [repositoryOf(ada), repositoryOf(eve)];
+    const thread = await merged(secret, ada);
+    const session = await sessionIdOf(thread, env.SESSION_KEY);
+    const sees = async () => (await knock(eve, `/api/sessions/${session}`, {}, site.ask)).status;
+    expect(await sees()).toBe(403);
+    await mention(userOf(eve), "go on", thread.split(":").at(-1));
+    await vi.waitFor(async () => expect((await turns(thread)).at(-1)).toMatchObject({ prompt: "go on", state: "failed" }), {
+      timeout: 5_000,
+    });
+    // The branch is over, and so is the sandbox once somebody goes on who may: not for eve.
+    const open = await env.SESSIONS.getByName(session).snapshot();
+    expect([open?.view.branch, open?.view.base]).toEqual(["errand/x", "main"]);
+    await mention(userOf(eve), `and here repo=${own}`, thread.split(":").at(-1));
+    expect(await env.SESSIONS.getByName(session).whose()).toMatchObject({ repository: secret });
+    expect(await sees()).toBe(403);
+    await mention(userOf(ada), "go on", thread.split(":").at(-1));
+    await vi.waitFor(async () => expect((await turns(thread)).at(-1)?.startedAt).not.toBeNull(), { timeout: 5_000 });
+    const next = await env.SESSIONS.getByName(session).snapshot();
+    expect([next?.view.branch, next?.view.base]).toEqual([expect.not.stringMatching(/^errand\/x$/), null]);
+    // Now there is no workspace, and what was done is in the log all the same.
+    await slackEvent({
+      type: "app_mention",
+      channel: "C1",
+      user: userOf(ada),
+      text: "<@UBOT> stop",
+      ts: `${fresh()}.1`,
+      thread_ts: thread.split(":").at(-1),
+    });
+    await vi.waitFor(async () => expect((await turns(thread)).at(-1)?.state).toBe("stopped"), { timeout: 10_000 });
+    await mention(userOf(eve), `again repo=${own}`, thread.split(":").at(-1));
+    expect(await env.SESSIONS.getByName(session).whose()).toMatchObject({ repository: secret });
+    expect(await sees()).toBe(403);
   });
 });

@@ -155,7 +155,7 @@ export class Conversation {
     if (held !== null) return this.#note("too_many_held", held, request);
     const elsewhere = workplace.choose(request.options, at);
     if (elsewhere !== null) return this.#note("other_repository", elsewhere, request);
-    workplace.goOn(request, at);
+    if (!this.#ports.concerns(request.who.id)) workplace.goOn(request, at);
     const { thread, place } = whereOf(request);
     const { who, options, contentKey, context, at: saidAt } = request;
     const turn = this.#queue({ who, text, options, contentKey, thread, place, context: context ?? null, offer: null, saidAt }, at);
@@ -213,7 +213,7 @@ export class Conversation {
       return this.#note("still_at_work", "That is being worked on. Stop it first, or wait for its end.", request);
     const many = this.#tooManyHeld(request.who);
     if (many !== null) return this.#note("too_many_held", many, request);
-    workplace.goOn(undefined, at);
+    if (!this.#ports.concerns(request.who.id)) workplace.goOn(undefined, at);
     const { prompt: text, options } = last;
     const { thread, place } = whereOf(request);
     const contentKey = `retry:${request.deliveryId}`;
@@ -239,8 +239,12 @@ export class Conversation {
     return true;
   }
 
-  /** A turn was let in: the offer that it was begun by is taken now, or the turn ends, since that has lost its meaning. */
+  /**
+   * A turn was let in. What it needs a new branch for has one from now on: that ends the sandbox, and is not for who may not. The offer that it was
+   * begun by is taken now, or the turn ends, since that has lost its meaning.
+   */
   admitted(turn: Turn): void {
+    this.#parts.workplace.goOn(undefined, this.#ports.now());
     const offer = turn.offer === null ? undefined : this.#parts.log.view().offers.find(({ id }) => id === turn.offer);
     if (turn.offer === null || (offer?.state === "taken" && offer.by?.id === turn.who.id)) return;
     if (offer?.state === "open") return this.#parts.offers.settle(turn.who);

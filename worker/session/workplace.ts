@@ -35,10 +35,11 @@ export class Workplace {
    * branch named before does not exist, another one may be named. Returns why the request is not taken, or null.
    */
   choose({ repository, branch }: Options, at: number): string | null {
-    const { log, turns } = this.#parts;
+    const { log, turns, pulls } = this.#parts;
     const view = log.view();
     const differs = repository !== undefined && !isSameRepository(repository, view.repository, this.#ports.settings.REPOSITORY_BASE_URL);
-    const movable = view.base === null && turns.open().length === 0;
+    // What was done on an earlier branch stands in the log, which whoever may write to the other repository could read.
+    const movable = view.base === null && pulls.get().before === 0 && turns.open().length === 0;
     if (differs && !movable) {
       const here = view.repository === null ? "an empty repository" : `\`${view.repository}\``;
       return `Not taken: this thread works on ${here}, and a thread has one workspace. To work on \`${repository}\`, mention me in a new thread.`;
@@ -99,7 +100,7 @@ export class Workplace {
   goOn(request: PromptRequest | undefined, at: number): void {
     const { log, pulls, turns } = this.#parts;
     const { pull, branch, base } = log.view();
-    if (!pull || isOpen(pull) || turns.open().length > 0) return;
+    if (!pull || isOpen(pull) || turns.running()) return;
     const again = pull.own && pull.state === "closed";
     pulls.restart(!again);
     if (again) return void log.append([{ type: "session.branch", at, branch, base }]);
