@@ -70,3 +70,21 @@ test("one question at a time", async () => {
   expect(await first).toEqual({ is: "guests", gone: [] });
   expect(await guests.answer([guest("a")])).toEqual({ is: "guests", gone: [] });
 });
+
+test("no more people than a gateway has, however often whatever runs in a sandbox asks", async () => {
+  let [now, asked] = [0, 0];
+  const mayStay = async () => {
+    asked += 1;
+    return true;
+  };
+  const guests = new Guests({ ...ports(mayStay), now: () => now });
+  const many = Array.from({ length: 500 }, (_, n) => guest(`user:${n}`));
+  for (let question = 0; question < 20; question += 1) await guests.answer(many);
+  expect(asked).toBe(1_000);
+  expect(await guests.answer(many)).toMatchObject({ is: "no" });
+  // An honest gateway has every question answered.
+  for (let question = 0; question < 5; question += 1) {
+    now += 30_000;
+    expect(await guests.answer(many)).toEqual({ is: "guests", gone: [] });
+  }
+});

@@ -4,11 +4,18 @@
  */
 import type { Guest } from "../../protocol/grant.ts";
 import type { RunnerAnswer } from "../../protocol/runner.ts";
+import { limiter } from "../auth/rate-limit.ts";
 
 /** People asked about at once. */
 const AT_ONCE = 10;
 /** Whoever is not decided about after this time, in ms, is not gone for now: the runner waits for 20 s. */
 export const ANSWER_BY_MS = 15_000;
+
+/**
+ * People that one sandbox may have decided about: each costs questions to the database that all sessions share, and whatever runs in a sandbox can ask. A
+ * gateway asks about 500 at most, every half minute.
+ */
+const RATE = { burst: 1_000, perSecond: 20 } as const;
 
 export type GuestPorts = {
   /** Whether somebody may still have it open. Null: it could not be found out. Rejects where not even that is known, as without a database. */
@@ -16,10 +23,13 @@ export type GuestPorts = {
   /** Settles after so many ms, or when it is not waited for any more. */
   wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
   report: (entry: Record<string, unknown>) => void;
+  /** The clock, in ms; the real one unless given. */
+  now?: () => number;
 };
 
 export class Guests {
   readonly #ports: GuestPorts;
+  readonly #rate = limiter(RATE);
   #answering = false;
 
   constructor(ports: GuestPorts) {
@@ -29,6 +39,8 @@ export class Guests {
   /** Who of them may no longer, by place. One question at a time: whatever runs in a sandbox can ask. Never rejects. */
   async answer(guests: readonly Guest[]): Promise<RunnerAnswer> {
     if (this.#answering) return { is: "no", why: "another question about guests is being answered" };
+    const now = (this.#ports.now ?? Date.now)();
+    if (guests.some(() => this.#rate.take("", now) > 0)) return { is: "no", why: "it was asked about too many people in too short a time" };
     this.#answering = true;
     try {
       return await this.#answer(guests);
