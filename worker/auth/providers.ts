@@ -55,10 +55,11 @@ export function signInOf(settings: Settings): ({ ok: true } & SignIn) | { ok: fa
   return { ok: false, missing };
 }
 
-/** Who may have work done from Slack, as `SLACK_PROMPTS` of the settings means it. */
+/** Who may have work done from Slack, as `SLACK_PROMPTS` of the settings means it. A setting that goes missing lets in nobody more. */
 export function slackPromptsOf(settings: Settings): "linked" | "channel" {
   const signIn = signInOf(settings);
-  return settings.SLACK_PROMPTS ?? (signIn.ok && signIn.github !== null ? "linked" : "channel");
+  const isMeant = signIn.ok ? signIn.github !== null : signIn.missing.length > 0;
+  return settings.SLACK_PROMPTS ?? (isMeant ? "linked" : "channel");
 }
 
 /** What a provider lets us do in somebody's name. Times in ms since 1970; null: it does not end. */

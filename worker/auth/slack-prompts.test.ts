@@ -17,6 +17,10 @@ it.each([
   ["GitHub", gitHub, "linked"],
   ["GitHub, and whoever is in the channel", { ...gitHub, SLACK_PROMPTS: "channel" }, "channel"],
   ["links without sign-in, which then refuses", { SLACK_PROMPTS: "linked" }, "linked"],
+  // What is lost of a sign-in must not let in everybody who is in a channel.
+  ["GitHub without its secret", { ...gitHub, GITHUB_CLIENT_SECRET: "" }, "linked"],
+  ["GitHub without its id", { ...gitHub, GITHUB_CLIENT_ID: "" }, "linked"],
+  ["GitHub without the keys of tokens", { ...gitHub, TOKEN_KEYS: "" }, "linked"],
 ])("with %s set up it is decided who may ask", (_name, env, expected) => expect(slackPromptsOf(settingsOf(env))).toBe(expected));
 
 it.each<[string, string | null, object, string | null]>([
