@@ -7,7 +7,7 @@ import type { TurnView } from "../../protocol/view.ts";
 import { app } from "../mounted.ts";
 import { fresh } from "../testing/deliveries.ts";
 import { gitHubWith, askAs as knock, type Repositories, type Someone, someone } from "../testing/people.ts";
-import { mention, site, slackEvent, slackWith } from "../testing/slack.ts";
+import { mention, newThread, site, slackEvent, slackWith } from "../testing/slack.ts";
 import { connectRunner, ORIGIN, type World, world } from "../testing/world.ts";
 import { Log } from "./log.ts";
 
@@ -152,5 +152,27 @@ describe("a thread in which work was done", () => {
     await mention(userOf(eve), `again repo=${own}`, thread.split(":").at(-1));
     expect(await env.SESSIONS.getByName(session).whose()).toMatchObject({ repository: secret });
     expect(await sees()).toBe(403);
+  });
+});
+
+describe("what was refused", () => {
+  it("is not done for its author by somebody who may, and wants the last work once more", async () => {
+    const [ada, eve] = [await someone({ slack: true }), await someone({ slack: true })];
+    const thread = `slack:T1:C1:${newThread()}`;
+    const session = await sessionIdOf(thread, env.SESSION_KEY);
+    const who = { id: `github:${ada.github?.id}` };
+    const said = { thread, who, at: Date.now() };
+    const first = { text: "fix it", context: "what stood around", contentKey: `c${fresh()}`, options: { repository: repositoryOf(ada) } };
+    await env.SESSIONS.getByName(session).accept({ kind: "prompt", ...said, ...first, deliveryId: `d${fresh()}`, joins: false });
+    const runner = await connectRunner(outside, session);
+    runner.say({ type: "turn.accepted", turn: 1 }, { type: "turn.finished", turn: 1, outcome: "done" });
+    await vi.waitFor(async () => expect((await turns(thread))[0]?.state).toBe("done"), { timeout: 5_000 });
+    await mention(userOf(eve), "delete everything", thread.split(":").at(-1));
+    await vi.waitFor(async () => expect((await turns(thread))[1]?.failure?.code).toBe("not_allowed"), { timeout: 5_000 });
+    await env.SESSIONS.getByName(session).accept({ kind: "retry", ...said, deliveryId: `again${fresh()}` });
+    await vi.waitFor(async () => expect(await turns(thread)).toHaveLength(3), { timeout: 5_000 });
+    await vi.waitFor(() =>
+      expect(runner.commands.at(-1)).toMatchObject({ do: "prompt", turn: 3, text: "fix it", context: "what stood around" }),
+    );
   });
 });

@@ -4,6 +4,7 @@
  */
 import type { Failure, RunnerEvent } from "../../protocol/events.ts";
 import type { Person, Request } from "../../protocol/request.ts";
+import { wasRefused } from "../../protocol/view.ts";
 import type { Asking } from "./asking.ts";
 import type { Asks } from "./asks.ts";
 import { unusedOptions } from "./beginning.ts";
@@ -207,7 +208,8 @@ export class Conversation {
   #retry(request: Extract<Request, { kind: "retry" }>, at: number): void {
     const { log, turns, workplace } = this.#parts;
     const held = (turn: { id: number }) => this.#ports.isHeld(turn.id);
-    const last = log.view().turns.findLast((turn) => turn.state !== "withdrawn" && !held(turn));
+    // What its author might not have done is nobody else's wish: who says "retry" means the work that was done here.
+    const last = log.view().turns.findLast((turn) => turn.state !== "withdrawn" && !held(turn) && !wasRefused(turn));
     if (!last) return this.#note("nothing_to_retry", "There is nothing to do again here.", request);
     if (turns.open().some((turn) => !held(turn)))
       return this.#note("still_at_work", "That is being worked on. Stop it first, or wait for its end.", request);
@@ -368,7 +370,8 @@ export class Conversation {
   /** A turn is over: its messages get their last content, and the outcome its one reply. */
   #over(id: number): void {
     const { turns, asking, link, voice, log } = this.#parts;
-    if (!turns.end(id, true)) return;
+    // One that was not let in leaves the last that was, with all that stood around it, for a retry.
+    if (!turns.end(id, turns.running()?.id === id)) return;
     for (const { ask } of asking.of(id)) asking.shut(ask.id);
     link.drop(id);
     voice.settle(id);
