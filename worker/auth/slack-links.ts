@@ -3,7 +3,7 @@
  * says that the account is theirs, and gets a number; the number goes back to Slack, from that account. Who was handed somebody else's link can confirm what they like: without
  * the number, which only their own page shows, nothing comes of it. docs/security.md says why.
  */
-import { and, eq, gt, isNull, like, lt, or, sql } from "drizzle-orm";
+import { and, eq, exists, gt, isNull, like, lt, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { hmacKey } from "../../protocol/hmac.ts";
 import { audit, type IdentityRow, identities, type SlackLinkRow, slackLinks, type UserRow, users } from "../db/schema.ts";
@@ -186,14 +186,22 @@ export type By = { userId: string | null; name: string; why: string } & Whence;
 /** Ends the link of an account, and tells it. `userId`: only where it is that user's. Null where there was none. */
 export async function unlinkSlack(ports: Ports, account: SlackAccount, by: By, userId?: string): Promise<IdentityRow | null> {
   const { db, now } = ports;
-  const one = and(eq(identities.provider, "slack"), eq(identities.subject, subjectOf(account)));
+  const subject = subjectOf(account);
+  const one = and(eq(identities.provider, "slack"), eq(identities.subject, subject));
+  const theirs = userId === undefined ? one : and(one, eq(identities.userId, userId));
   const d1 = drizzle(db);
-  const [row] = await d1
-    .delete(identities)
-    .where(userId === undefined ? one : and(one, eq(identities.userId, userId)))
-    .returning();
-  // What is under way for the account would bring it back.
-  await d1.delete(slackLinks).where(eq(slackLinks.subject, subjectOf(account)));
+  const [, [row]] = await d1.batch([
+    // What is under way for the account would bring it back; what is under way for somebody else's is not to be ended by whoever knows its name.
+    d1
+      .delete(slackLinks)
+      .where(
+        and(
+          eq(slackLinks.subject, subject),
+          userId === undefined ? undefined : exists(d1.select({ one: sql`1` }).from(identities).where(theirs)),
+        ),
+      ),
+    d1.delete(identities).where(theirs).returning(),
+  ]);
   if (!row) return null;
   await told(db, now, row, by);
   return row;

@@ -7,7 +7,7 @@ import type { TurnView } from "../../protocol/view.ts";
 import { app } from "../mounted.ts";
 import { fresh } from "../testing/deliveries.ts";
 import { gitHubWith, askAs as knock, type Repositories, type Someone, someone } from "../testing/people.ts";
-import { mention, newThread, site, slackEvent, slackWith } from "../testing/slack.ts";
+import { mention, newThread, newUser, site, slackEvent, slackWith, TEAM } from "../testing/slack.ts";
 import { connectRunner, ORIGIN, type World, world } from "../testing/world.ts";
 import { Log } from "./log.ts";
 
@@ -175,4 +175,18 @@ describe("what was refused", () => {
       expect(runner.commands.at(-1)).toMatchObject({ do: "prompt", turn: 3, text: "fix it", context: "what stood around" }),
     );
   });
+});
+
+it("a link that is on its way to somebody is not ended by another user who knows their name in Slack", async () => {
+  const [user, eve] = [newUser(), await someone()];
+  await mention(user, "link");
+  const onItsWay = async () =>
+    (await env.DB.prepare("select hash from slack_links where subject = ?").bind(`${TEAM}:${user}`).all()).results;
+  await vi.waitFor(async () => expect(await onItsWay()).toHaveLength(1), { timeout: 5_000 });
+  const unlink = { method: "POST", headers: { "content-type": "application/x-www-form-urlencoded" }, body: `account=${TEAM}:${user}` };
+  expect((await knock(eve, "/account/slack/unlink", unlink, site.ask)).status).toBe(303);
+  expect(await onItsWay()).toHaveLength(1);
+  // Their own word ends it.
+  await mention(user, "unlink");
+  expect(await onItsWay()).toHaveLength(0);
 });
