@@ -1,7 +1,7 @@
 /** Asks whether something speaks HTTP. One request, and where it has a page a second one for its title. */
 import { type IncomingMessage, request } from "node:http";
+import { pageTitleOf } from "./page-title.ts";
 import type { Listener } from "./ports.ts";
-import { titleOf } from "./ports.ts";
 
 /** How long either request may take, in ms. */
 export const PROBE_MS = 2_000;
@@ -18,7 +18,7 @@ export async function probe({ port, by }: Pick<Listener, "port" | "by">, signal:
     if (head === null) continue;
     if (head.status >= 300 || !/^text\/html\b/i.test(head.type)) return { title: null };
     const page = await ask({ method: "GET", host, port, bytes: PAGE_BYTES, signal });
-    return { title: page === null ? null : titleOf(page.body) };
+    return { title: page === null ? null : pageTitleOf(page.body) };
   }
   return null;
 }

@@ -9,7 +9,7 @@ import type { RunnerEvent } from "../protocol/events.ts";
 import { Port } from "../protocol/grant.ts";
 import type { RunnerConfig } from "../sandbox/boot/ipc.ts";
 import { ownersOf } from "./port-owners.ts";
-import { type Answer, probe } from "./port-probe.ts";
+import { probe } from "./port-probe.ts";
 import { type Listener, listeners } from "./ports.ts";
 
 const LOOK_MS = 2_000;
@@ -40,7 +40,7 @@ export type PortWatchOptions = {
   signal: AbortSignal;
   /** The kernel's two tables; elsewhere than on Linux empty. */
   read?: () => string[];
-  ask?: (listener: Listener, signal: AbortSignal) => Promise<Answer | null>;
+  ask?: typeof probe;
 };
 
 /** Starts watching. `onSafe` has to hear which events the SessionAgent has stored. */
@@ -83,7 +83,7 @@ export function watchPorts(options: PortWatchOptions): { onSafe: (events: readon
 
   async function settle(port: number, one: Seen, sockets: readonly Listener[]): Promise<void> {
     const ways = new Set(sockets.map(({ by }) => by));
-    const answer = await ask({ port, by: ways.size === 1 ? ([...ways][0] ?? "both") : "both", inode: one.inodes }, signal);
+    const answer = await ask({ port, by: ways.size === 1 ? ([...ways][0] ?? "both") : "both" }, signal);
     // It may have gone while it was asked.
     if (signal.aborted || seen.get(port) !== one) return;
     if (answer === null) {

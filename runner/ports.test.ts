@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listeners, titleOf } from "./ports.ts";
+import { listeners } from "./ports.ts";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
 const row = (local: string, state: string, inode: string) =>
@@ -25,16 +25,3 @@ test.each([
   ["another text", "no such file"],
   ["nothing", ""],
 ])("%s is not a listener", (_, line) => expect(listeners(`${HEAD}\n${line}`)).toEqual([]));
-
-test.each([
-  ["<html><head><title>Vite + React</title>", "Vite + React"],
-  ['<TITLE data-x="1">\n  Two\n lines </TITLE>', "Two lines"],
-  ["<title>a &amp; b &lt;c&gt; &#8364; &#x41; &unknown;</title>", "a & b <c> € A &unknown;"],
-  ["<title>&#xD800;&#0;&#x202e;&#9;x\u2066y</title>", "xy"],
-  [`<title>${"ü".repeat(300)}</title>`, "ü".repeat(200)],
-  [`<title>${"😀".repeat(300)}</title>`, "😀".repeat(100)],
-  ["<title>cut", "cut"],
-  ["<title> </title>", null],
-  ["<titles>no</titles>", null],
-  ["no page", null],
-])("the title of %s", (html, title) => expect(titleOf(html)).toBe(title));
