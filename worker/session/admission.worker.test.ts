@@ -8,12 +8,13 @@ import type { TurnView } from "../../protocol/view.ts";
 import { sha256 } from "../auth/token.ts";
 import { identities } from "../db/schema.ts";
 import { app } from "../mounted.ts";
+import { coreOf } from "../testing/core.ts";
 import { fresh } from "../testing/deliveries.ts";
 import { gitHubWith, askAs as knock, type Repositories, type Someone, someone } from "../testing/people.ts";
 import { codeFor, mention, newThread, newUser, site, slackEvent, slackWith, TEAM, typeNumber, whispersTo } from "../testing/slack.ts";
 import { connectRunner, ORIGIN, type World, world } from "../testing/world.ts";
 
-import { type Core, compose } from "./composition.ts";
+import { compose } from "./composition.ts";
 
 // Whole stories, on a machine that may be busy.
 vi.setConfig({ testTimeout: 30_000 });
@@ -270,21 +271,8 @@ describe("an offer that is taken in Slack", () => {
     await runInDurableObject(await agent(thread), (_object, ctx) => {
       const offer = { id: "o1", text: "mend it", context: "what failed" };
       ctx.storage.sql.exec("INSERT OR REPLACE INTO pulls (id, state) VALUES (1, ?)", JSON.stringify({ offer }));
-      const core: Core = {
-        sessionId: () => ctx.id.name ?? "",
-        now: Date.now,
-        agent: () => {
-          throw new Error("no other session is part of this");
-        },
-        take: () => true,
-        store: (_what, work) => work(),
-        again: () => undefined,
-        arm: () => undefined,
-        whose: () => ({ thread, repository: null, began: null, members: [], closed: false }),
-        settled: () => undefined,
-        report: () => undefined,
-      };
-      const parts = compose(ctx, env, core);
+      const whose = () => ({ thread, repository: null, began: null, members: [], closed: false });
+      const parts = compose(ctx, env, coreOf(ctx.id.name ?? "", { whose }));
       parts.log.append([{ type: "offer.made", at: Date.now(), id: "o1", title: "Checks failed", auto: false }]);
       ctx.storage.transactionSync(() => use(parts, { thread, place: null }));
     });

@@ -9,25 +9,19 @@ import type { Service } from "../../protocol/grant.ts";
 import { Request as Ask } from "../../protocol/request.ts";
 import type { View } from "../../protocol/view.ts";
 import { compose, TABLES } from "./composition.ts";
-import type { Accepted, CallUsage, ModelCall, ModelRefusal, Opening, SessionRpc, Whose } from "./contract.ts";
+import type { Accepted, CallUsage, ModelCall, Opening, SessionRpc, Whose } from "./contract.ts";
 import type { Row } from "./delivery.ts";
 import type { SessionUse } from "./model-calls.ts";
 import { openingOf } from "./opening.ts";
 import { RUNNER } from "./runner-link.ts";
 import { hasTables, migrate } from "./schema.ts";
+import { closeBack, upgrade } from "./sockets.ts";
 import { Timers } from "./timers.ts";
-import { readViewer } from "./viewers.ts";
 
-/** A request that could not be handled is tried this often before the thread is told. */
-const REQUEST_TRIES = 5;
-/** More events than one request makes. */
-const MOST_OF_A_REQUEST = 50;
 /** After an error of ours, look again after this time, in ms. */
 const AFTER_ERROR_MS = 10_000;
 /** In an object without a session: the id of the session that its thread belongs to. */
 const LEADS_TO = "leads-to";
-/** A token of a sandbox that is not heard any more. */
-const ENDED: ModelRefusal = { ok: false, status: 410, code: "generation_ended", why: "this session's sandbox has ended" };
 
 export class SessionAgent extends DurableObject<Env> implements SessionRpc {
   readonly #now = () => Date.now();
@@ -37,7 +31,11 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     now: this.#now,
     agent: (id) => this.#agent(id),
     take: (generation, first, items) => this.#take(generation, first, items),
+    exists: () => this.#exists,
+    begin: () => this.#begin(),
+    transaction: (work) => this.#transaction(work),
     store: (what, work) => this.#guard(what, () => this.#transaction(work)),
+    fault: (what, error) => this.#fault(what, error),
     again: () => this.#reconcile(),
     arm: () => this.#arm(),
     whose: () => this.#whose(),
@@ -71,29 +69,18 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     const elsewhere = this.#exists ? undefined : this.ctx.storage.kv.get<string>(LEADS_TO);
     if (elsewhere !== undefined) return this.#agent(elsewhere).accept(parsed);
     if (!this.#exists && !creates) return Promise.resolve({ status: "ignored", why: "there is no session in this thread" });
-    const now = this.#now();
-    const store = (work: () => void) =>
-      this.#transaction(() => {
-        if (!this.#exists) {
-          migrate(this.ctx.storage.sql, TABLES);
-          this.#parts.members.begin();
-        }
-        const fresh = this.#parts.inbox.isNew(parsed, now);
-        if (fresh) work();
-        return fresh;
-      });
-    let fresh: boolean;
-    try {
-      fresh = store(() => this.#handle(parsed));
-    } catch (error) {
-      // A fault of ours, and no reason to lose what was said.
-      this.#fault("request", error);
-      fresh = store(() => this.#parts.inbox.keep(parsed, now));
-    }
+    const fresh = this.#parts.intake.take(parsed);
     this.#exists = true;
     // Everything up to here and the alarm that reconcile sets are on disk before this answer leaves (output gate).
     if (fresh) this.#reconcile();
     return Promise.resolve({ status: fresh ? "accepted" : "duplicate", why: null });
+  }
+
+  /** Makes the tables of a session that begins. Inside a transaction. */
+  #begin(): void {
+    if (this.#exists) return;
+    migrate(this.ctx.storage.sql, TABLES);
+    this.#parts.members.begin();
   }
 
   #agent(id: string): SessionRpc {
@@ -147,67 +134,35 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     return Promise.resolve(openingOf(this.#parts.log.view(), sites, service, port));
   }
 
-  async allowModelCall(token: string): Promise<{ ok: true; generation: number } | ModelRefusal> {
-    const { generation } = this.#exists ? this.#parts.sandbox.get() : { generation: 0 };
-    if (generation === 0 || !(await this.#parts.care.isToken("model", generation, token)))
-      return { ok: false, status: 401, code: "invalid_token", why: "not a token of this session's sandbox" };
-    return this.#parts.care.isHeard(generation) ? { ok: true, generation } : ENDED;
+  allowModelCall(token: string): ReturnType<SessionRpc["allowModelCall"]> {
+    return this.#parts.modelDoor.allow(token);
   }
 
-  async beginModelCall(token: string): Promise<ModelCall> {
-    const { modelCalls, modelDay, turns } = this.#parts;
-    const allowed = await this.allowModelCall(token);
-    if (!allowed.ok) return allowed;
-    await modelDay.known();
-    // It may have ended while D1 was asked.
-    if (!this.#parts.care.isHeard(allowed.generation)) return ENDED;
-    return this.#transaction(() => modelCalls.begin(allowed.generation, turns.running(), this.#now()));
+  beginModelCall(token: string): Promise<ModelCall> {
+    return this.#parts.modelDoor.begin(token);
   }
 
   modelCallOver(call: number): Promise<string> {
-    const over = this.#exists ? this.#parts.modelCalls.over(call) : Promise.resolve("there is no such session");
-    this.#cutModelCalls();
-    return over;
+    return this.#parts.modelDoor.over(call);
   }
 
   endModelCall(call: number, usage: CallUsage | null): Promise<void> {
-    if (!this.#exists) return Promise.resolve();
-    this.#transaction(() => this.#parts.modelCalls.end(call, usage));
-    this.#parts.modelDay.decide(this.#now(), false);
-    this.#arm();
+    this.#parts.modelDoor.end(call, usage);
+    if (this.#exists) this.#arm();
     return Promise.resolve();
   }
 
   modelUse(): Promise<SessionUse | null> {
-    return Promise.resolve(this.#exists ? this.#parts.modelCalls.use() : null);
+    return Promise.resolve(this.#parts.modelDoor.use());
   }
 
-  /** Whoever carries a call that is for nothing any more hears so. */
-  #cutModelCalls(): void {
-    const { care, modelCalls, sandbox, turns } = this.#parts;
-    const { generation } = sandbox.get();
-    modelCalls.cut(care.isHeard(generation) ? generation : null, turns.running()?.id);
-  }
-
-  /** WebSocket upgrades: `/runner?generation=` with the runner's token, `/viewer?after=` (the Worker has checked the right, and says whose to check again). */
+  /** WebSocket upgrades, see `sockets.ts`. */
   override async fetch(request: Request): Promise<Response> {
-    const url = new URL(request.url);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return new Response("expected a WebSocket upgrade", { status: 426 });
     if (!this.#exists) return new Response("no such session", { status: 404 });
-    if (url.pathname === "/viewer") {
-      const after = url.searchParams.get("after");
-      if (after !== null && !/^\d{1,15}$/.test(after)) return new Response("after must be an event number", { status: 400 });
-      const answer = this.#parts.viewers.connect(after === null ? undefined : Number(after), readViewer(url.searchParams));
-      this.#arm();
-      return answer;
-    }
-    if (url.pathname !== "/runner") return new Response("not found", { status: 404 });
-    const generation = Number(url.searchParams.get("generation"));
-    const token = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
-    if (!Number.isSafeInteger(generation) || !(await this.#parts.care.isToken("runner", generation, token)))
-      return new Response("wrong token", { status: 401 });
-    if (!this.#parts.care.isHeard(generation)) return new Response("this generation has ended", { status: 409 });
-    return this.#parts.link.connect(generation);
+    const answer = await upgrade(request, this.#parts);
+    this.#arm();
+    return answer;
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
@@ -228,12 +183,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
 
   #closed(socket: WebSocket, code: number): void {
     const runner = this.ctx.getTags(socket).includes(RUNNER);
-    try {
-      // 1005 and 1006 must not be sent; the runtime does not answer the close for hibernating sockets by itself.
-      socket.close(code === 1005 || code === 1006 ? 1000 : code);
-    } catch {
-      // Closed both ways already.
-    }
+    closeBack(socket, code);
     if (!runner) return;
     if (!this.#parts.link.isConnected()) this.#parts.care.away();
     this.#reconcile();
@@ -275,7 +225,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     if (!this.#exists) return;
     const now = this.#now();
     const done = this.#guard("reconcile", () => {
-      this.#drain(now);
+      this.#parts.intake.drain(now);
       this.#transaction(() => {
         this.#parts.admission.decide(now);
         this.#parts.conversation.advance(now);
@@ -287,7 +237,7 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
       this.#show([]);
     });
     this.#restUntil = done ? 0 : now + AFTER_ERROR_MS;
-    this.#cutModelCalls();
+    this.#parts.modelDoor.cut();
     this.#parts.modelDay.decide(now, this.#parts.turns.running() !== undefined);
     this.#parts.kin.tell(now);
     this.#parts.viewers.checkAgain(now);
@@ -295,33 +245,6 @@ export class SessionAgent extends DurableObject<Env> implements SessionRpc {
     const pumped = this.#parts.outbox.pump();
     this.#arm();
     this.ctx.waitUntil(pumped.then(() => this.#arm()));
-  }
-
-  #handle(request: Ask): void {
-    const { log, members, concerns } = this.#parts;
-    const before = log.last();
-    this.#parts.conversation.handle(request);
-    // Who has to be admitted first is a member from then on.
-    for (const { event } of log.after(before, MOST_OF_A_REQUEST))
-      if (event.type === "turn.queued" && !concerns(event.who.id)) members.add(event.who.id);
-    // Whatever was said may come with a change of the pull request: what it is now is asked, not believed.
-    if (request.kind === "changed" || request.kind === "closed") this.#parts.pullCare.changed();
-  }
-
-  /** Tries again what could not be handled. In the end that is said, not lost. */
-  #drain(now: number): void {
-    for (const { id, request, tries } of this.#parts.inbox.kept(now)) {
-      try {
-        this.#transaction(() => {
-          if (tries >= REQUEST_TRIES) this.#parts.conversation.giveUp(request);
-          else this.#handle(request);
-          this.#parts.inbox.done(id);
-        });
-      } catch (error) {
-        this.#parts.inbox.failed(id, now);
-        this.#fault("request", error);
-      }
-    }
   }
 
   #transaction<T>(work: () => T): T {

@@ -20,6 +20,7 @@ import { credentialFor } from "./credentials.ts";
 import type { Row } from "./delivery.ts";
 import { Guests } from "./guests.ts";
 import { Inbox, inboxTables } from "./inbox.ts";
+import { Intake } from "./intake.ts";
 import { Kin } from "./kin.ts";
 import { Letters, letterTables } from "./letters.ts";
 import { Log, logTables } from "./log.ts";
@@ -27,6 +28,7 @@ import { Members, memberTables } from "./members.ts";
 import { linksOf, messageOf } from "./messages.ts";
 import { ModelCalls, modelTables } from "./model-calls.ts";
 import { ModelDay, modelDayTables } from "./model-day.ts";
+import { ModelDoor } from "./model-door.ts";
 import { Offers } from "./offers.ts";
 import { Outbox, outboxTables } from "./outbox.ts";
 import { Outside } from "./outside.ts";
@@ -69,8 +71,16 @@ export type Core = {
   agent: (id: string) => SessionRpc;
   /** Takes the runner's events, with all that follows from them, as a whole or not at all. False: events are missing before `first`. */
   take: (generation: number, first: number, items: readonly RunnerEvent[]) => boolean;
-  /** Does work that writes, as a whole or not at all. A fault in it is logged as one of `what`. */
+  /** Whether there is a session; without one there are no tables. */
+  exists: () => boolean;
+  /** Makes the tables of a session that begins, where there are none. Inside a transaction. */
+  begin: () => void;
+  /** Does work that writes, as a whole or not at all. Throws what the work throws. */
+  transaction: <T>(work: () => T) => T;
+  /** The same, but a fault in it is logged as one of `what`. */
   store: (what: string, work: () => void) => void;
+  /** A fault of ours: it is logged, and everything is looked at again soon. */
+  fault: (what: string, error: unknown) => void;
   /** Something came back from outside: everything is looked at again. */
   again: () => void;
   /** Something is due at another time. */
@@ -240,9 +250,12 @@ export function compose(ctx: DurableObjectState, env: Env, core: Core) {
     },
   );
 
+  const intake = new Intake({ inbox, log, members, conversation, pullCare }, { ...core, concerns });
+  const modelDoor = new ModelDoor({ sandbox, care, turns, modelCalls, modelDay }, core);
+
   return {
-    ...{ inbox, turns, log, sandbox, members, viewers, registry, outbox, link, conversation, care, pullCare, kin, modelCalls, modelDay },
-    ...{ admission, letters, concerns },
+    ...{ inbox, turns, log, sandbox, members, viewers, registry, outbox, link, conversation, care, pullCare, kin, modelDay },
+    ...{ admission, letters, intake, modelDoor },
     /** What remembers something beside SQLite, which may be ahead of it after a transaction was rolled back. */
     forgetful: [log, turns, asks, sandbox, link, outbox, threads, pulls, admissions, letters],
     /** What time alone moves. */

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, expect, it, vi } from "vitest";
 import type { SandboxView } from "../../protocol/backend.ts";
 import { CLOSE_FENCED } from "../../protocol/runner.ts";
+import { coreOf } from "../testing/core.ts";
 import { ask, connectRunner, newSession, post, type World, world } from "../testing/world.ts";
 import { compose, TABLES } from "./composition.ts";
 import { BOOT_LIMIT_MS, Sandbox, sandboxTables } from "./sandbox.ts";
@@ -74,20 +75,7 @@ it("counts a lost sandbox once, though a question about it is answered later", (
     const clock = { now: 1_000_000 };
     const answers: ((response: Response) => void)[] = [];
     vi.spyOn(globalThis, "fetch").mockImplementation(() => new Promise<Response>((answer) => answers.push(answer)));
-    const { care, sandbox, log } = compose(state, env, {
-      sessionId: () => "s",
-      now: () => clock.now,
-      agent: () => {
-        throw new Error("no other session is asked");
-      },
-      take: () => false,
-      store: (_what, work) => work(),
-      again: () => undefined,
-      arm: () => undefined,
-      whose: () => ({ thread: "", repository: null, began: null, members: [], closed: false }),
-      settled: () => undefined,
-      report: () => undefined,
-    });
+    const { care, sandbox, log } = compose(state, env, coreOf("s", { now: () => clock.now, take: () => false }));
     const asked = () => vi.waitFor(() => expect(answers).toHaveLength(1));
     const running: SandboxView = {
       sandboxId: "sb",
