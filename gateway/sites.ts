@@ -54,7 +54,7 @@ function previewAt(pattern: string, host: string): Place | undefined {
  * what the agent serves would then share an origin with the editor.
  */
 export function sitesProblem(sites: Sites, local: boolean): string | undefined {
-  const preview = sites.preview?.replace("{port}", "3000") ?? null;
+  const preview = originOf(sites, "preview", 3000);
   for (const origin of [sites.ide, sites.opencode, preview]) {
     const problem = origin === null ? undefined : originProblem(origin, local);
     if (problem) return problem;

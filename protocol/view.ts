@@ -157,7 +157,7 @@ export const runningTurn = (view: View): TurnView | undefined => view.turns.find
 /** The queued turns in their order. */
 export const queuedTurns = (view: View): TurnView[] => view.turns.filter((turn) => turn.state === "queued");
 
-/** Whether a turn ended before it began, since its author was not let in: it says nothing about the work that is there. */
+/** Whether a turn failed before it began, since its author was not let in or there is nothing left to do: it says nothing about the work that is there. */
 export const wasRefused = (turn: TurnView): boolean => turn.state === "failed" && turn.startedAt === null;
 
 /** What the agent said last: its answer, once the turn is over. */

@@ -228,7 +228,7 @@ export const slackLinks = sqliteTable(
     expiresAt: integer("expires_at").notNull(),
     /** Who said on the page that this Slack account is theirs. */
     userId: text("user_id"),
-    /** Wrong numbers so far. */
+    /** Numbers typed so far, and wrong while it is not linked. */
     tries: integer().notNull().default(0),
     linkedAt: integer("linked_at"),
   },

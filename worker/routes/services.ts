@@ -19,9 +19,9 @@ export type Opened = { service: Exclude<Service, "preview">; port: null } | { se
 /** What people call it. */
 export const titleOfOpened = ({ service, port }: Opened): string => (service === "preview" ? `Port ${port}` : SERVICE_TITLES[service]);
 
-/** The path of a link. `watching`: also who may use it only looks on. */
-export const linkPath = (session: string, { service, port }: Opened, watching = false): string =>
-  `/s/${session}/open/${service}${port === null ? "" : `/${port}`}${watching ? "?watch" : ""}`;
+/** The path of a link. */
+export const linkPath = (session: string, { service, port }: Opened): string =>
+  `/s/${session}/open/${service}${port === null ? "" : `/${port}`}`;
 
 /** What the address of a request names; null: nothing that there is. */
 export function openedBy(c: AppContext): Opened | null {

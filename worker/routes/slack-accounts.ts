@@ -1,5 +1,4 @@
 /** What is said in Slack about accounts: the words that link and unlink one, the number that ends a linking, and people and workspaces that are gone. */
-
 import type { SlackContent } from "../../bots/slack/blocks.ts";
 import { linkWords } from "../../bots/slack/linking.ts";
 import type { AccountAct } from "../../bots/slack/receive.ts";

@@ -6,7 +6,7 @@ import type { Guest } from "../../protocol/grant.ts";
 import { fresh } from "../testing/deliveries.ts";
 import { gitHubWith, type Someone, sessionIn, someone } from "../testing/people.ts";
 import { ask, connectRunner, newSession, type Runner, SITES, type World, world } from "../testing/world.ts";
-import { CLICK_KEEPS_MS } from "./sandbox.ts";
+import { USE_KEEPS_MS } from "./sandbox.ts";
 
 let outside: World;
 let github: ReturnType<typeof gitHubWith>;
@@ -168,13 +168,13 @@ test("what people use keeps the sandbox wanted, written at most once a minute", 
   };
   expect(await wanted()).toBe(0);
   asks.used("vscode");
-  await vi.waitFor(async () => expect(await wanted()).toBeGreaterThan(Date.now() + CLICK_KEEPS_MS - 5_000));
+  await vi.waitFor(async () => expect(await wanted()).toBeGreaterThan(Date.now() + USE_KEEPS_MS - 5_000));
   const first = await wanted();
-  vi.useFakeTimers({ toFake: ["Date"], now: first - CLICK_KEEPS_MS + 30_000 });
+  vi.useFakeTimers({ toFake: ["Date"], now: first - USE_KEEPS_MS + 30_000 });
   asks.used("terminal");
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(await wanted()).toBe(first);
-  vi.useFakeTimers({ toFake: ["Date"], now: first - CLICK_KEEPS_MS + 61_000 });
+  vi.useFakeTimers({ toFake: ["Date"], now: first - USE_KEEPS_MS + 61_000 });
   asks.used("terminal");
   await vi.waitFor(async () => expect(await wanted()).toBeGreaterThanOrEqual(first + 61_000));
 });

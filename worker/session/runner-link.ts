@@ -37,7 +37,7 @@ export type LinkPorts = {
   sites: () => Sites | null;
   /** The public keys that grants are signed with now; undefined: none are. */
   grantKeys: () => Extract<ToRunner, { t: "welcome" }>["grantKeys"];
-  /** Stores and applies a batch, with all that follows from it, in one transaction. Undefined: events are missing before `first`. */
+  /** Stores and applies a batch, with all that follows from it, in one transaction. False: events are missing before `first`. */
   take: (generation: number, first: number, items: readonly RunnerEvent[]) => boolean;
   connected: (generation: number) => void;
   /** The runner of this generation speaks another version of the protocol: it can't be worked with. */

@@ -16,7 +16,6 @@ import type { Pulls } from "./pulls.ts";
 import { cloneUrl } from "./repository.ts";
 import type { RunnerLink } from "./runner-link.ts";
 import {
-  CLICK_KEEPS_MS,
   lossOf,
   MAX_FAILURES,
   nextStep,
@@ -25,6 +24,7 @@ import {
   type Sandbox,
   type SandboxState,
   step,
+  USE_KEEPS_MS,
 } from "./sandbox.ts";
 import type { Turns } from "./turns.ts";
 
@@ -82,7 +82,7 @@ export class SandboxCare {
     const now = this.#ports.now();
     const sandbox = this.#parts.sandbox.get();
     // Written at most once a minute: waiting pages ask every second, and gateways tell twice a minute.
-    if (sandbox.wantedUntil < now + CLICK_KEEPS_MS - 60_000) this.#parts.sandbox.set({ wantedUntil: now + CLICK_KEEPS_MS });
+    if (sandbox.wantedUntil < now + USE_KEEPS_MS - 60_000) this.#parts.sandbox.set({ wantedUntil: now + USE_KEEPS_MS });
   }
 
   /** Decides the next step and starts it. Runs inside reconcile's transaction. */

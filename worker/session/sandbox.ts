@@ -21,7 +21,7 @@ export const LOOK_EVERY_MS = 60_000;
 /** Starts in a row that may fail before the running turn is told. */
 export const MAX_FAILURES = 3;
 /** A click on a link, and use of what it opened, keep the sandbox wanted for this long, in ms. */
-export const CLICK_KEEPS_MS = 10 * 60_000;
+export const USE_KEEPS_MS = 10 * 60_000;
 
 export type SandboxState = {
   generation: number;
