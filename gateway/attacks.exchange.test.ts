@@ -1,9 +1,9 @@
 /** Attacks on the exchange of a grant, by their numbers in the attack suite. No refused one may set a cookie. */
-import { createHmac, generateKeyPairSync, randomBytes } from "node:crypto";
+import { createHmac, generateKeyPairSync } from "node:crypto";
 import { type CryptoKey, exportSPKI, generateKeyPair, importJWK, SignJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { GRANT_PATH, GRANT_TYP } from "../protocol/grant.ts";
-import { type Ask, bytesOf, exchangeBytes, parseAnswer, SESSION, startWorld, WORKER, type World } from "./testing.ts";
+import { type Ask, bytesOf, claimsAt, exchangeBytes, parseAnswer, SESSION, startWorld, WORKER, type World } from "./testing.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -26,19 +26,7 @@ async function accepted(token: string, more?: Ask) {
   return answer;
 }
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString("base64url");
-const claims = () => {
-  const iat = Math.floor(world.clock.ms / 1000);
-  return {
-    iss: WORKER,
-    aud: SESSION,
-    sub: "alice",
-    svc: "vscode",
-    mode: "drive",
-    jti: randomBytes(16).toString("hex"),
-    iat,
-    exp: iat + 60,
-  };
-};
+const claims = () => claimsAt(world.clock.ms);
 const form = (body: string, headers = [`Origin: ${WORKER}`, "Content-Type: application/x-www-form-urlencoded"]): Ask => ({ body, headers });
 
 test("1: alg none", async () => {

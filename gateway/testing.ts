@@ -147,6 +147,21 @@ export const HANDSHAKE = [
   "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
 ];
 
+/** Claims of a fresh grant at a time (epoch ms): alice drives VS Code. */
+export function claimsAt(ms: number) {
+  const iat = Math.floor(ms / 1000);
+  return {
+    iss: WORKER,
+    aud: SESSION,
+    sub: "alice",
+    svc: "vscode",
+    mode: "drive",
+    jti: randomBytes(16).toString("hex"),
+    iat,
+    exp: iat + 60,
+  };
+}
+
 export interface World {
   gateway: RunningGateway;
   port: number;
@@ -209,18 +224,7 @@ export async function startWorld(overrides: Partial<GatewayConfig> = {}): Promis
   const { port } = await gateway.listen();
 
   const mint: World["mint"] = (claims = {}, header = {}, signer = privateKey) => {
-    const iat = Math.floor(clock.ms / 1000);
-    const payload = {
-      iss: WORKER,
-      aud: SESSION,
-      sub: "alice",
-      svc: "vscode",
-      mode: "drive",
-      jti: randomBytes(16).toString("hex"),
-      iat,
-      exp: iat + 60,
-      ...claims,
-    };
+    const payload = { ...claimsAt(clock.ms), ...claims };
     return new SignJWT(JSON.parse(JSON.stringify(payload)))
       .setProtectedHeader({ alg: "ES256", kid: "k1", typ: GRANT_TYP, ...header })
       .sign(signer);

@@ -3,28 +3,11 @@ import { BackendError, type EnsureBody, SandboxView } from "../protocol/backend.
 import { signRequest } from "../protocol/signing.ts";
 import { backend } from "./backend.ts";
 import type { SandboxProvider } from "./providers/provider.ts";
+import { bootConfig, SESSION as S } from "./testing.ts";
 
-const S = "abcdefghijklmnopqrstuvwxyz";
 const T = 1_790_000_000_000;
 const KEYS = { old: "o".repeat(40), new: "n".repeat(40) };
-const BODY: EnsureBody = {
-  deployment: "d",
-  config: {
-    session: S,
-    generation: 1,
-    runnerToken: "secret-runner",
-    modelToken: "m",
-    workerOrigin: "http://127.0.0.1:1",
-    grantKeys: [{}],
-    repository: null,
-    base: null,
-    branch: "b",
-    head: null,
-    distrusted: false,
-    publish: false,
-    models: [{ id: "m", name: "m", context: 1, output: 1, price: null }],
-  },
-};
+const BODY: EnsureBody = { deployment: "d", config: bootConfig() };
 const view = (state: SandboxView["state"]): SandboxView => ({
   ...{ sandboxId: `s-${S}-g1`, provider: "test", session: S, generation: 1, state },
   ...{ exitCode: null, reason: null, sites: null, createdAt: T },

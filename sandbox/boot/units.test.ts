@@ -1,26 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { PART_NAMES, type Part, type PartName } from "../image/report.ts";
+import { bootConfig } from "../testing.ts";
 import type { InsideConfig } from "./config.ts";
 import { commonEnvironment, opencodeEnvironment } from "./environment.ts";
 import { bootFiles } from "./files.ts";
 import { programs } from "./units.ts";
 
 const config: InsideConfig = {
-  boot: {
-    session: "abcdefghijklmnopqrstuvwxyz",
+  boot: bootConfig({
     generation: 3,
     runnerToken: "the-runner-token",
     modelToken: "the-model-token",
     workerOrigin: "https://errand.example",
-    grantKeys: [{}],
-    repository: null,
-    base: null,
-    branch: "b",
-    head: null,
-    distrusted: false,
-    publish: false,
     models: [{ id: "main", name: "Main", context: 1, output: 1, price: null }],
-  },
+  }),
   startedAt: 0,
   ports: { opencode: 4096, vscode: 8080, desktop: 6080, terminal: 7681, terminalWatch: 7682, gateway: 9000 },
   display: 99,

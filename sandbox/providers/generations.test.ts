@@ -4,29 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { EnsureBody } from "../../protocol/backend.ts";
+import { bootConfig, SESSION as S } from "../testing.ts";
 import { generations, type Launch } from "./generations.ts";
 import { localSites } from "./local-sites.ts";
 import type { Exit } from "./provider.ts";
 
-const S = "abcdefghijklmnopqrstuvwxyz";
-const body = (generation: number, session = S): EnsureBody => ({
-  deployment: "d",
-  config: {
-    session,
-    generation,
-    runnerToken: "secret-runner",
-    modelToken: "secret-model",
-    workerOrigin: "http://127.0.0.1:1",
-    grantKeys: [{}],
-    repository: null,
-    base: null,
-    branch: "b",
-    head: null,
-    distrusted: false,
-    publish: false,
-    models: [{ id: "m", name: "m", context: 1, output: 1, price: null }],
-  },
-});
+const body = (generation: number, session = S): EnsureBody => ({ deployment: "d", config: bootConfig({ session, generation }) });
 
 let data: string;
 let started: { generation: number; end: (exit: Exit) => void; isLive: boolean }[];
