@@ -10,8 +10,11 @@ const ASKED_AT_ONCE = 500;
 export interface Guests {
   /** Asks, where it is time to. To be called about every second. */
   tick(): void;
-  /** Takes an answer: `gone` are places in the list of the question of that id. Returns how many sessions it ended. */
-  answer(id: number, gone: readonly number[]): number;
+  /**
+   * Takes an answer, in places of the list of the question of that id: `gone` may no longer; of the `unsure` it was not found out, so they stay
+   * as long as their last yes counts. Returns how many sessions it ended.
+   */
+  answer(id: number, gone: readonly number[], unsure?: readonly number[]): number;
 }
 
 /** `now` gives epoch ms; `ask` sends a question on, whose answer may never come. */
@@ -32,14 +35,15 @@ export function createGuests(deps: { now(): number; sessions: Sessions; ask(id: 
       asked = { at, id: ++ids, names: [...waiting.keys()] };
       deps.ask(asked.id, [...waiting.values()]);
     },
-    answer(id, gone) {
+    answer(id, gone, unsure = []) {
       // An older answer could let in again whom a newer one has put out, or the other way round.
       if (id !== asked.id) return 0;
       const { at, names } = asked;
       asked = { at, id: 0, names: [] };
       const out = new Set(gone.flatMap((place) => names[place] ?? []));
       const ended = sessions.end((guest) => out.has(nameOf(guest)));
-      const stay = new Set(names);
+      const open = new Set(unsure.flatMap((place) => names[place] ?? []));
+      const stay = new Set(names.filter((name) => !open.has(name)));
       sessions.confirm((guest) => stay.has(nameOf(guest)), at);
       return ended;
     },

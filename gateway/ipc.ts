@@ -63,7 +63,7 @@ export const GatewayUpdate = z.discriminatedUnion("t", [
    * The answer to the `guests` report of that id: who of them may no longer, by place in its list. Everybody else in it may, as
    * of the moment of the report. An answer to anything but the newest report, and a second one, is ignored.
    */
-  z.object({ t: z.literal("guests"), id: z.number(), gone: z.array(z.number()) }),
+  z.object({ t: z.literal("guests"), id: z.number(), gone: z.array(z.number()), unsure: z.array(z.number()).optional() }),
 ]);
 export type GatewayUpdate = z.infer<typeof GatewayUpdate>;
 

@@ -204,7 +204,7 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
         );
         return;
       case "guests":
-        ended("no right any more", guests.answer(message.id, message.gone));
+        ended("no right any more", guests.answer(message.id, message.gone, message.unsure));
     }
   }
 

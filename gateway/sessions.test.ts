@@ -130,6 +130,19 @@ test.each([
   expect(sessions.all()).toHaveLength(1);
 });
 
+test("of whom it was not found out again stays only as long as the last yes counts", () => {
+  const { clock, sessions, asked, guests } = world();
+  sessions.open(ada, EDITOR);
+  sessions.open(bob, EDITOR);
+  for (clock.ms = 0; clock.ms < UNCONFIRMED_MS; clock.ms += ASK_MS) {
+    guests.tick();
+    const { id, guests: about } = asked.at(-1) ?? { id: 0, guests: [] };
+    guests.answer(id, [], [about.findIndex(({ sub }) => sub === ada.sub)]);
+  }
+  expect(sessions.sweep()).toBe(1);
+  expect(sessions.all().map(({ guest }) => guest.sub)).toEqual([bob.sub]);
+});
+
 test("an answer counts once", () => {
   const { sessions, guests } = world();
   sessions.open(ada, EDITOR);

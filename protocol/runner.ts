@@ -46,8 +46,8 @@ export type RunnerAsk = z.infer<typeof RunnerAsk>;
 /** The answer. A credential is secret: never logged. `expiresAt` in ms since 1970. */
 export const RunnerAnswer = z.discriminatedUnion("is", [
   z.object({ is: z.literal("credential"), username: z.string(), password: z.string(), expiresAt: z.number() }),
-  /** By place in the question: these may no longer. Everybody else may. */
-  z.object({ is: z.literal("guests"), gone: z.array(seq) }),
+  /** By place in the question: these may no longer, and of these it could not be found out. Everybody else may. */
+  z.object({ is: z.literal("guests"), gone: z.array(seq), unsure: z.array(seq).optional() }),
   z.object({ is: z.literal("no"), why: z.string() }),
 ]);
 export type RunnerAnswer = z.infer<typeof RunnerAnswer>;

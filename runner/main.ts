@@ -84,7 +84,7 @@ function prepareGit(config: RunnerConfig, socket: string, helper: string, { ask 
 /** Has the SessionAgent say who may no longer. Without an answer the gateway asks again, and in the end puts everybody out. */
 async function askAbout(id: number, guests: Guest[]): Promise<void> {
   const answer = await link?.ask({ what: "guests", guests });
-  if (answer?.is === "guests") tell({ t: "guests", id, gone: answer.gone });
+  if (answer?.is === "guests") tell({ t: "guests", id, gone: answer.gone, ...(answer.unsure ? { unsure: answer.unsure } : {}) });
 }
 
 async function end(): Promise<void> {

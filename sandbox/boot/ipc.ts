@@ -82,6 +82,9 @@ export const ToRunnerProcess = z.discriminatedUnion("t", [
 ]);
 export type ToRunnerProcess = z.infer<typeof ToRunnerProcess>;
 
+/** Places in a list that was asked about. */
+const places = z.array(z.number().int().nonnegative());
+
 /** What the runner says. */
 export const FromRunnerProcess = z.discriminatedUnion("t", [
   /** Where browsers reach the gateway; the supervisor hands it to the gateway. Repeated on every connection. */
@@ -89,7 +92,7 @@ export const FromRunnerProcess = z.discriminatedUnion("t", [
   /** What grants are signed with now (public JWK with `kid`), likewise. */
   z.object({ t: z.literal("keys"), grantKeys: z.array(z.record(z.string(), z.unknown())).min(1) }),
   /** The answer to the `guests` of that id: who may no longer, by place in it. */
-  z.object({ t: z.literal("guests"), id: z.number().int(), gone: z.array(z.number().int().nonnegative()) }),
+  z.object({ t: z.literal("guests"), id: z.number().int(), gone: places, unsure: places.optional() }),
   /** The agent can take prompts, or never will here: what has waited for it (the other services) may start. */
   z.object({ t: z.literal("settled") }),
   /** This generation is over (fenced, or told to end): the supervisor ends the whole sandbox and does not restart the runner. */

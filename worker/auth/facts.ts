@@ -14,7 +14,7 @@ import { findApiKey, KEY_ROLE } from "./api-keys.ts";
 import { findAuthSession, userSignedIn } from "./auth-sessions.ts";
 import type { Identity } from "./identity.ts";
 import { type Known, type PermissionCache, type PermissionPorts, permissionIn } from "./permission.ts";
-import { signInOf } from "./providers.ts";
+import { signInOf, slackPromptsOf } from "./providers.ts";
 import { type Facts, mayThey, type Right } from "./rights.ts";
 import { random } from "./token.ts";
 import { accountsOf } from "./users.ts";
@@ -95,8 +95,10 @@ export class Asker {
     const who = { owner: userId === null, role, people: this.people, onForge: this.#gitHub !== undefined, asAdmin, scope };
     if (userId === null || !whose) return { who, session: null };
     const name = onForge(whose.repository, this.#ports.settings);
-    const { began, members, closed } = whose;
+    const { began, closed } = whose;
     const surface = parseThreadKey(whose.thread)?.surface ?? "page";
+    // Where asking in Slack takes write access, having asked adds nothing to it: who lost the access has lost the session.
+    const members = name !== null && slackPromptsOf(this.#ports.settings) === "linked" ? [] : whose.members;
     return {
       who,
       session: { surface, repository: name === null ? null : { name, ...(await this.#known(name, userId)) }, began, members, closed },

@@ -16,11 +16,22 @@ export const MAX_MODEL_BODY = 32 * 1024 * 1024;
 /** How much of a provider's error is passed on, in characters. */
 const MAX_PROVIDER_ERROR = 2_000;
 
-const Body = z.looseObject({
+/**
+ * What of a call reaches the provider: that which says what is asked and how it is answered (OpenAI's chat completions, and what OpenCode's models
+ * say of thinking). All else stays here: with such as `models`, `provider`, `plugins`, `service_tier` or `n` a sandbox would choose what is paid for.
+ */
+const Body = z.object({
   model: z.string(),
   messages: z.array(z.unknown()).min(1),
   stream: z.boolean().nullish(),
-  stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
+  stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
+  ...Object.fromEntries(
+    `tools tool_choice parallel_tool_calls response_format temperature top_p top_k min_p max_tokens max_completion_tokens stop seed
+    frequency_penalty presence_penalty repetition_penalty logit_bias reasoning reasoning_effort thinking enable_thinking chat_template_kwargs
+    verbosity prompt_cache_key user`
+      .split(/\s+/)
+      .map((name) => [name, z.unknown().optional()]),
+  ),
 });
 
 /** What ends a stream of events that was ended here: a stream that only stops may be taken for a whole answer. */

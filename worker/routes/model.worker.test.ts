@@ -13,7 +13,7 @@ beforeEach(async () => {
   token = await vi.waitFor(() => outside.boots.get(session)?.modelToken ?? expect.unreachable());
 });
 
-const body = { model: "main", messages: [{ role: "user", content: "hi" }], stream: true, unknown_field: { kept: 1 } };
+const body = { model: "main", messages: [{ role: "user", content: "hi" }], stream: true };
 const call = (options: { token?: string; session?: string; body?: string; headers?: Record<string, string> } = {}) =>
   ask(`/sandbox/${options.session ?? session}/model/v1/chat/completions`, {
     method: "POST",
@@ -33,6 +33,15 @@ describe("a call", () => {
     expect(sent?.headers.get("authorization")).toBe("Bearer test-model-key");
     expect([...(sent?.headers.keys() ?? [])].sort()).toEqual(["accept", "authorization", "content-type"]);
     expect(JSON.parse(sent?.body ?? "")).toEqual({ ...body, model: "test-model", stream_options: { include_usage: true } });
+  });
+
+  test("says what is asked and how, not what else is bought with it", async () => {
+    const said = { tools: [{ type: "function" }], temperature: 0, reasoning_effort: "high" };
+    const chosen = { models: ["dear"], provider: { only: ["x"] }, plugins: [{ id: "web" }], service_tier: "priority", n: 9, store: true };
+    await call({ body: JSON.stringify({ ...body, ...chosen, ...said }) });
+    const sent = JSON.parse(outside.modelRequests[0]?.body ?? "") as Record<string, unknown>;
+    expect(sent).toMatchObject(said);
+    expect(Object.keys(chosen).filter((name) => name in sent)).toEqual([]);
   });
 
   test("streams as it comes", async () => {

@@ -93,6 +93,21 @@ describe("a yes about one repository", () => {
   });
 });
 
+it("who asked and may not write any more sees no more than anybody", async () => {
+  const ada = await someone({ slack: true });
+  const repository = repositoryOf(ada);
+  const session = await sessionIdOf(await mention(userOf(ada), `fix it repo=${repository}`), env.SESSION_KEY);
+  await vi.waitFor(async () => expect((await knock(ada, `/api/sessions/${session}`, {}, site.ask)).status).toBe(200), { timeout: 5_000 });
+  // Permissions are kept for a minute.
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
+  try {
+    repositories.get(repository)?.people.clear();
+    expect((await knock(ada, `/api/sessions/${session}`, {}, site.ask)).status).toBe(403);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 describe("a thread in which work was done", () => {
   /** Ada's work in the thread is done, and its pull request merged. */
   async function merged(repository: string, ada: Someone): Promise<string> {

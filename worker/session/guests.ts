@@ -8,7 +8,7 @@ import { limiter } from "../auth/rate-limit.ts";
 
 /** People asked about at once. */
 const AT_ONCE = 10;
-/** Whoever is not decided about after this time, in ms, is not gone for now: the runner waits for 20 s. */
+/** Whoever is not decided about after this time, in ms, is one of whom it is not known: the runner waits for 20 s. */
 export const ANSWER_BY_MS = 15_000;
 
 /**
@@ -51,12 +51,13 @@ export class Guests {
 
   async #answer(guests: readonly Guest[]): Promise<RunnerAnswer> {
     const gone: number[] = [];
-    let failed = false;
+    const unsure = new Set(guests.keys());
     const decide = async (index: number, guest: Guest): Promise<void> => {
       try {
-        if ((await this.#ports.mayStay(guest)) === false) gone.push(index);
+        const may = await this.#ports.mayStay(guest);
+        if (may !== null) unsure.delete(index);
+        if (may === false) gone.push(index);
       } catch (error) {
-        failed = true;
         this.#ports.report({ message: "a guest's right is not known", error: error instanceof Error ? error.message : "unknown" });
       }
     };
@@ -73,9 +74,6 @@ export class Guests {
     ]);
     // Nothing is left waiting: it would keep this object in memory.
     over.abort();
-    // Nothing known is no answer: where there is none for long, the gateway closes.
-    return failed && gone.length === 0
-      ? { is: "no", why: "errand could not find out who may; its log says why" }
-      : { is: "guests", gone: gone.toSorted((a, b) => a - b) };
+    return { is: "guests", gone: gone.toSorted((a, b) => a - b), ...(unsure.size > 0 ? { unsure: [...unsure] } : {}) };
   }
 }
