@@ -89,7 +89,13 @@ function changesOf(frames: ReturnType<typeof longTurn>): number {
   const start = frames[0]?.at ?? 0;
   applyEvent(view, { type: "turn.queued", at: start, turn: 2, who: { id: "slack:T1:UADA" }, text: "please", options: {}, contentKey: "k" });
   applyEvent(view, { type: "turn.started", at: start, turn: 2 });
-  const links = { session: "https://e.test/s", vscode: "https://e.test/v", desktop: "https://e.test/d", terminal: "https://e.test/t", preview: "https://e.test/p/" };
+  const links = {
+    session: "https://e.test/s",
+    vscode: "https://e.test/v",
+    desktop: "https://e.test/d",
+    terminal: "https://e.test/t",
+    preview: "https://e.test/p/",
+  };
   let shown = "";
   let changes = 0;
   for (const { items } of frames) {
