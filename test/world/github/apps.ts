@@ -1,6 +1,6 @@
-/** What a GitHub App asks of GitHub about itself: tokens, installations, deliveries, registration; and who may do what. */
+/** What a GitHub App asks of GitHub about itself: tokens, installations, deliveries, registration. */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { type Actor, type Minted, maySee, permissionOf, refusal, roleOf } from "./access.ts";
+import { type Actor, type Minted, maySee, refusal } from "./access.ts";
 import { type Deliveries, type Delivery, PENDING } from "./deliveries.ts";
 import type { Emulator } from "./emulator.ts";
 import { type Api, appView, type C, type Hub, nodeId, paged, personOf } from "./hub.ts";
@@ -134,16 +134,6 @@ export function appRoutes(
     return c.json(register(hub, begun), 201);
   });
 
-  api.get("/repos/:owner/:repo/collaborators/:login/permission", (c) => {
-    const actor = c.get("actor");
-    if (actor.kind === "anonymous" || actor.kind === "app") throw refusal(401, "Requires authentication");
-    const login = c.req.param("login");
-    const user = hub.tables.users.all().find((one) => one.login.toLowerCase() === login.toLowerCase());
-    if (!user) throw refusal(404, "Not Found");
-    if (user.type !== "User") throw refusal(404, `${user.login} is not a user`);
-    const said = permissionOf(roleOf(hub.tables, c.get("repo"), user));
-    return c.json({ ...said, user: { ...personOf(hub, user), role_name: said.role_name } });
-  });
   api.get("/repositories/:id{[0-9]+}", (c) => {
     const repo = hub.tables.repos.get(Number(c.req.param("id")));
     if (!repo || !maySee(hub.tables, c.get("actor"), repo)) throw refusal(404, "Not Found");

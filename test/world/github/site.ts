@@ -9,6 +9,7 @@ import { type Actor, actorOf, callerOf, guardPerson, holderOf, mayAs, mayPush, m
 import { accountRoutes, clientRoutes } from "./account-routes.ts";
 import { appRoutes, type Registration } from "./apps.ts";
 import { checkRoutes } from "./check-routes.ts";
+import { collaboratorRoutes } from "./collaborators.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { createEmulatedGitHub, type EmulatorCaller } from "./emulator.ts";
 import { type Cause, repairEvent } from "./events.ts";
@@ -178,6 +179,7 @@ export async function makeSite(options: SiteOptions) {
   });
   accountRoutes(api, hub);
   appRoutes(api, hub, { emulator, minted, deliveries, codes });
+  collaboratorRoutes(api, hub);
   pullRoutes(api, hub);
   reviewRoutes(api, hub);
   issueRoutes(api, hub);
