@@ -42,7 +42,11 @@ export function gatewayConfig(config: InsideConfig, now: Changing, authorization
       opencode: { port: ports.opencode, authorization },
     },
     reserved: reservedPorts(config),
-    landing: { vscode: `/?folder=${encodeURIComponent(paths.workspace).replaceAll("%2F", "/")}` },
+    landing: {
+      vscode: `/?folder=${encodeURIComponent(paths.workspace).replaceAll("%2F", "/")}`,
+      // The page of OpenCode 1.18.33 begins a session in that folder there; at its root one has to look for the folder first.
+      opencode: `/${Buffer.from(paths.workspace).toString("base64url")}/session`,
+    },
     local: new URL(boot.workerOrigin).protocol === "http:" || now.sites?.ide.startsWith("http:") === true,
   };
 }
