@@ -17,7 +17,7 @@ const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, npm
 
 if (args.includes("--help")) {
   process.stdout.write(
-    "Installs what errand needs in this clone; `npm start` and `npm test` call it.\n\n  node cli/setup.mjs [--tests]\n\n--tests also installs what only tests need (a browser).\nERRAND_PARTS names the folder for the sandbox image's parts (default: errand/parts in the user's cache folder).\n",
+    "Installs what errand needs in this clone; `npm start` and `npm test` call it.\n\n  node cli/setup.mjs [--tests]\n\n--tests also installs what only tests and the benchmark need (a browser, nginx).\nERRAND_PARTS names the folder for the sandbox image's parts (default: errand/parts in the user's cache folder).\n",
   );
   process.exit(0);
 }

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { partsFolder } from "./install/folder.mjs";
 import { ESSENTIAL, FOLDERS, inspect, PARTS, SYSTEM_PARTS, writeReport } from "./install/inspect.mjs";
+import { fillNginx } from "./install/nginx.mjs";
 import { fillCodeServer, fillNode, fillOpencode } from "./install/npm.mjs";
 import { say, sayTook } from "./install/say.mjs";
 import { lock, makePart, sweep } from "./install/store.mjs";
@@ -17,7 +18,7 @@ import { fillTtyd } from "./install/ttyd.mjs";
 const HELP = `Installs the parts of errand's sandboxes that are missing on this machine.
 
   node sandbox/image/install.mjs            install
-  node sandbox/image/install.mjs --tests    install, with what only tests need (a browser)
+  node sandbox/image/install.mjs --tests    install, with what only tests and the benchmark need (a browser, nginx)
   node sandbox/image/install.mjs --check    install nothing, say what is there and what is not
 
 Programs from npm and a built ttyd go to $ERRAND_PARTS, or errand/parts in the user's cache folder; system packages come by apt, where
@@ -28,18 +29,19 @@ It ends with 0 when ${ESSENTIAL.join(", ")} are there, with 1 when one of them i
 /** Parts that a person would miss: the tests' ones count only where tests were asked for. */
 function wanted(tests) {
   const system = SYSTEM_PARTS.filter((part) => tests || !part.tests).map((part) => part.name);
-  return [...system, ...Object.keys(FOLDERS)];
+  return [...system, ...Object.keys(FOLDERS).filter((name) => tests || !PARTS[name].tests)];
 }
 
 /** Installs one part into its folder and says how long it took. */
 async function installPart(parts, name, fill, reasons) {
   const began = Date.now();
+  const what = [name, PARTS[name].version ?? []].flat().join(" ");
   try {
     await makePart(join(parts, FOLDERS[name]), fill);
-    sayTook(`${name} ${PARTS[name].version}`, began);
+    sayTook(what, began);
   } catch (error) {
     reasons.set(name, error.message);
-    sayTook(`${name} ${PARTS[name].version} failed`, began);
+    sayTook(`${what} failed`, began);
   }
   writeReport(parts, await inspect(parts, reasons));
 }
@@ -67,6 +69,7 @@ async function install(parts, tests) {
       const canBuildTtyd = await installSystem({ tests, needsTtyd: lacks("ttyd"), reasons });
       writeReport(parts, await inspect(parts, reasons));
       if (canBuildTtyd) await installPart(parts, "ttyd", (folder) => fillTtyd(folder, PARTS.ttyd), reasons);
+      if (tests && lacks("nginx")) await installPart(parts, "nginx", fillNginx, reasons);
     };
     await Promise.all([fromNpm(), fromSystem()]);
     return { report: await inspect(parts, reasons), worked: true };

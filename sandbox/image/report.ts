@@ -28,6 +28,7 @@ export const PART_NAMES = [
   "node",
   "code-server",
   "ttyd",
+  "nginx",
 ] as const;
 export type PartName = (typeof PART_NAMES)[number];
 

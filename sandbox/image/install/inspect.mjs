@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { installedVersions } from "./apt.mjs";
+import { systemNginx } from "./nginx.mjs";
 import { findCommand } from "./run.mjs";
 import { isWhole } from "./store.mjs";
 import { isAtLeast, systemTtyd } from "./ttyd.mjs";
@@ -22,6 +23,7 @@ export const FOLDERS = {
   node: `node-${PARTS.node.version}-${machine}`,
   "code-server": `code-server-${PARTS["code-server"].version}-trim${PARTS["code-server"].trim}-${machine}`,
   ttyd: `ttyd-${PARTS.ttyd.version}-${machine}`,
+  nginx: `nginx-${machine}`,
 };
 
 const ENTRIES = {
@@ -29,6 +31,7 @@ const ENTRIES = {
   node: "bin/node",
   "code-server": "node_modules/code-server/out/node/entry.js",
   ttyd: "bin/ttyd",
+  nginx: "bin/nginx",
 };
 
 /**
@@ -64,12 +67,14 @@ export async function inspect(parts, reasons) {
   for (const name of Object.keys(FOLDERS)) {
     const isThere = isWhole(join(parts, FOLDERS[name]));
     report[name] = isThere
-      ? { available: true, path: `${FOLDERS[name]}/${ENTRIES[name]}`, version: PARTS[name].version, reason: null }
+      ? { available: true, path: `${FOLDERS[name]}/${ENTRIES[name]}`, version: PARTS[name].version ?? null, reason: null }
       : missing(name);
   }
   const system = await systemTtyd();
   if (system && isAtLeast(system.version, PARTS.ttyd.minimum))
     report.ttyd = { available: true, path: system.path, version: system.version, reason: null };
+  const nginx = await systemNginx();
+  if (nginx) report.nginx = { available: true, path: nginx.path, version: nginx.version, reason: null };
   return report;
 }
 
