@@ -229,6 +229,8 @@ test("shares the clipboard with this device, by itself and by the panel", async 
   expect(box && box.x >= 0 && box.x + box.width <= 360).toBe(true);
   await page.screenshot({ path: "artefacts/desktop-clipboard-phone.png" });
   await page.locator("#clipboard-text").press("Escape");
+  // A page that is still there would fit the next screen to itself.
+  await page.context().close();
 });
 
 test("who looks on sees everything, is told so, and changes nothing: not even with a page that cheats", async () => {
