@@ -58,7 +58,7 @@ export function openTunnel(client: Duplex, head: Buffer, tunnel: Tunnel): () => 
     path: tunnel.path,
     headers: flat([...tunnel.fields, ["connection", "Upgrade"], ["upgrade", "websocket"]]),
     setHost: false,
-    // Its own connection: an agent, which Node would make for each, is a tenth of what a handshake costs.
+    // Its own connection: with `agent: false` Node would make a whole agent for each.
     createConnection: (options) => connect(options as NetConnectOpts),
     maxHeaderSize: 32_768,
   });
