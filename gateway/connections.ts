@@ -19,6 +19,9 @@ const OPTIONS = {
   maxHeaderSize: 32_768,
 } as const;
 
+/** Of every upstream but previews: the connections lead to where they lead. */
+export const ORIGIN = "http://127.0.0.1";
+
 const bothLoopbacks: LookupFunction = (_host, _options, found) =>
   found(null, [
     { address: "127.0.0.1", family: 4 },
@@ -37,9 +40,14 @@ export const LOCALHOST = {
   autoSelectFamilyAttemptTimeout: CONNECT_MS,
 };
 
-/** The connections to an upstream on loopback. No limit on their number: each belongs to a client's connection, and those are limited. */
-export function connectionsTo(port: number): Pool {
-  return new Pool(`http://127.0.0.1:${port}`, { ...OPTIONS, connect: { timeout: CONNECT_MS } });
+/** Where an upstream is, for a connection of one's own. */
+export const addressOf = (upstream: { port: number } | { socket: string }) =>
+  "port" in upstream ? { host: "127.0.0.1", port: upstream.port } : { socketPath: upstream.socket };
+
+/** The connections to an upstream. No limit on their number: each belongs to a client's connection, and those are limited. */
+export function connectionsTo(upstream: { port: number } | { socket: string }): Pool {
+  const where = "port" in upstream ? {} : { socketPath: upstream.socket };
+  return new Pool(ORIGIN + ("port" in upstream ? `:${upstream.port}` : ""), { ...OPTIONS, connect: { timeout: CONNECT_MS, ...where } });
 }
 
 /** The connections to what the agent serves, on whatever port the origin of a request names. */

@@ -36,8 +36,8 @@ const ADDED: Fields = [
 /** What a request goes to, as far as the fields of both directions depend on it. */
 export interface Upstream {
   service: Service;
-  /** On loopback. */
-  port: number;
+  /** On loopback; null for a UNIX socket, which a preview never is. */
+  port: number | null;
   /** Our origin, as the browser knows it. */
   origin: URL;
   /** Path that the upstream is asked for: relative redirects start there. */
@@ -54,7 +54,7 @@ export interface Upstream {
 export function requestFields(client: Fields, to: Upstream): Fields {
   const named = new Set(tokensOf(client, "connection").filter((name) => !KEPT.has(name)));
   const preview = to.service === "preview";
-  const fields: [string, string][] = [["host", preview ? localOf(to.port).host : to.origin.host]];
+  const fields: [string, string][] = [["host", preview ? localOf(to).host : to.origin.host]];
   // Servers that compare Origin with a host prefer the forwarded one (Next, Rails), so a request with the local Origin goes without.
   if (!preview || valuesOf(client, "origin").length === 0) {
     fields.push(["x-forwarded-host", to.origin.host], ["x-forwarded-proto", to.origin.protocol.slice(0, -1)]);
@@ -74,12 +74,12 @@ export function requestFields(client: Fields, to: Upstream): Fields {
 }
 
 /** A dev server as it knows itself: what checks the host or the origin of a request (Vite, Next) takes this one and no public one. */
-function localOf(port: number): URL {
-  return new URL(`http://localhost:${port}`);
+function localOf({ port }: Upstream): URL {
+  return new URL(`http://localhost:${port ?? 80}`);
 }
 
 function localOrigin(value: string, to: Upstream): string {
-  return value === to.origin.origin ? localOf(to.port).origin : value;
+  return value === to.origin.origin ? localOf(to).origin : value;
 }
 
 /** The response's fields for the browser. */

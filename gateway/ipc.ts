@@ -13,12 +13,15 @@ export const GrantKey = z
   .extend({ d: z.undefined({ error: "must not be a private key: send the public JWK only" }).optional() });
 export type GrantKey = z.infer<typeof GrantKey>;
 
-const Upstream = z.object({
+/** The whole value of the `Authorization` header that the upstream wants, such as `Basic …`. Secret. */
+const authorization = z.string().min(1).optional();
+const Upstream = z.union([
   /** On 127.0.0.1. */
-  port: Port,
-  /** The whole value of the `Authorization` header that the upstream wants, such as `Basic …`. Secret. */
-  authorization: z.string().min(1).optional(),
-});
+  z.object({ port: Port, authorization }),
+  /** A UNIX socket. */
+  z.object({ socket: z.string().startsWith("/"), authorization }),
+]);
+export type Upstream = z.infer<typeof Upstream>;
 
 const landing = z.string().refine((text) => checkTarget(text).ok, { error: "must be a path and query such as /?folder=/work" });
 

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { GrantClaims } from "../protocol/grant.ts";
-import { connectionsTo, connectionsToPreviews, LOCALHOST } from "./connections.ts";
+import { addressOf, connectionsTo, connectionsToPreviews, LOCALHOST, ORIGIN } from "./connections.ts";
 import { exchange } from "./exchange.ts";
 import { fieldsOf } from "./fields.ts";
 import { type Gateway as GateView, type Head, hasBody, isNavigation, judge, type Verdict } from "./gate.ts";
@@ -40,6 +40,9 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
+/** How to connect to an upstream by oneself. */
+type Address = ReturnType<typeof addressOf> | (typeof LOCALHOST & { port: number });
+
 type Admitted = Extract<Verdict, { do: "forward" }>;
 
 /** Builds a gateway. Throws where the configuration can't work, naming what is wrong. */
@@ -53,15 +56,18 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
   const guests = createGuests({ now, sessions, ask: (id, asked) => report({ t: "guests", id, guests: asked }) });
   const { upstreams } = config;
   const pools = {
-    vscode: connectionsTo(upstreams.vscode.port),
-    desktop: connectionsTo(upstreams.desktop.port),
-    terminal: connectionsTo(upstreams.terminal.port),
-    opencode: connectionsTo(upstreams.opencode.port),
-    terminalWatch: upstreams.terminalWatch && connectionsTo(upstreams.terminalWatch.port),
+    vscode: connectionsTo(upstreams.vscode),
+    desktop: connectionsTo(upstreams.desktop),
+    terminal: connectionsTo(upstreams.terminal),
+    opencode: connectionsTo(upstreams.opencode),
+    terminalWatch: upstreams.terminalWatch && connectionsTo(upstreams.terminalWatch),
     preview: connectionsToPreviews(),
   };
   // Whatever the supervisor forgot to name: nothing of errand's own is a preview.
-  const reserved = new Set([...config.reserved, ...Object.values(upstreams).flatMap((upstream) => upstream?.port ?? [])]);
+  const reserved = new Set([
+    ...config.reserved,
+    ...Object.values(upstreams).flatMap((upstream) => (upstream && "port" in upstream ? upstream.port : [])),
+  ]);
   const gate: GateView = {
     session: config.session,
     workerOrigin: config.workerOrigin,
@@ -88,20 +94,24 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
   }
 
   /** Where what a session opens is found. A watcher's terminal is another server than a driver's, which could take input. */
-  function upstreamOf({ opens, guest }: Session): Pick<Upstream, "port" | "authorization"> & { connections: Dispatcher } {
+  function upstreamOf({ opens, guest }: Session): Pick<Upstream, "port" | "authorization"> & { connections: Dispatcher; address: Address } {
     const { service, port } = opens;
-    if (service === "preview") return { port: port ?? 0, authorization: undefined, connections: pools.preview };
+    if (service === "preview") {
+      const address = { ...LOCALHOST, port: port ?? 0 };
+      return { port: address.port, authorization: undefined, connections: pools.preview, address };
+    }
     const name = service === "terminal" && guest.mode === "watch" ? "terminalWatch" : service;
     const [upstream, connections] = [upstreams[name], pools[name]];
     if (!upstream || !connections) throw new Error(`a session for ${name} without an upstream: its grant should have been refused`);
-    return { port: upstream.port, authorization: upstream.authorization, connections };
+    const own = "port" in upstream ? upstream.port : null;
+    return { port: own, authorization: upstream.authorization, connections, address: addressOf(upstream) };
   }
 
   /** What an upstream gets, from an admitted request. */
   function outgoing(head: Head, { session, place, path, query }: Admitted) {
-    const { connections, ...upstream } = upstreamOf(session);
+    const { connections, address, ...upstream } = upstreamOf(session);
     const from: Upstream = { ...upstream, service: session.opens.service, origin: place.origin, path, mode: session.guest.mode };
-    return { connections, from, path: path + query, fields: requestFields(head.fields, from) };
+    return { connections, address, from, path: path + query, fields: requestFields(head.fields, from) };
   }
 
   function onRequest(req: IncomingMessage, res: ServerResponse): void {
@@ -147,7 +157,7 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
     sendContinue(req, res);
     proxy(req, res, {
       ...{ connections, from, path, fields },
-      origin: `http://${opens.service === "preview" ? LOCALHOST.host : "127.0.0.1"}:${from.port}`,
+      origin: opens.service === "preview" ? `http://${LOCALHOST.host}:${from.port}` : ORIGIN,
       hasBody: hasBody(head.fields),
       // Not before: the page of somebody who waits for what is not there any more asks for ever.
       answered: () => usage(opens.service),
@@ -176,10 +186,10 @@ export function createGateway(config: GatewayConfig, surroundings: Surroundings)
       replyRaw(client, 429);
       return;
     }
-    const { from, path, fields } = outgoing(head, verdict);
+    const { address, path, fields } = outgoing(head, verdict);
     cut = openTunnel(client, early, {
       ...{ path, fields },
-      to: { ...(service === "preview" ? LOCALHOST : { host: "127.0.0.1" }), port: from.port },
+      to: address,
       used: () => usage(service),
       done(code) {
         release();

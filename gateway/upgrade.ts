@@ -15,7 +15,7 @@ const HANDSHAKE_FIELDS = ["sec-websocket-accept", "sec-websocket-protocol", "sec
 
 export interface Tunnel {
   /** How to connect to the upstream. */
-  to: { host: string; port: number };
+  to: { host: string; port: number } | { socketPath: string };
   /** Path and query for the upstream. */
   path: string;
   /** The rebuilt list for the upstream, without `Connection` and `Upgrade`. */

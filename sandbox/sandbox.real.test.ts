@@ -1,15 +1,16 @@
 /** Real sandboxes by the real backend: bubblewrap, OpenCode, code-server, Xvnc, ttyd, the real gateway and runner. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { Mode } from "../protocol/grant.ts";
 import { originOf, Sites } from "../protocol/sites.ts";
 import { descendants, type Seen, startBackend, until } from "../test/sandbox/backend.ts";
+import { portsOf } from "../test/sandbox/listening.ts";
 import { fetchNamed, lookup } from "../test/sandbox/names.ts";
 import { probe } from "../test/sandbox/probe.ts";
 import { startWorker } from "../test/sandbox/worker.ts";
@@ -120,6 +121,10 @@ describe("two sandboxes in bubblewrap", () => {
     origins = { a: a.view?.sites?.ide ?? "", b: b.view?.sites?.ide ?? "" };
   });
   afterAll(() => backend.stop());
+
+  it("83: have no port on this machine but the backend's way in", () => {
+    expect(portsOf(descendants(backend.pid))).toEqual([]);
+  });
 
   it("run side by side on the same ports, each gateway at an address of its own", async () => {
     await Promise.all([allAvailable(A, 1), allAvailable(B, 1)]);
@@ -337,7 +342,7 @@ describe("two sandboxes in bubblewrap", () => {
 });
 
 describe("a sandbox of plain processes", () => {
-  it("says loudly that it is not isolated, serves everything on free ports, and leaves nothing, even when its supervisor is killed", async () => {
+  it("says loudly that it is not isolated, serves everything, and leaves nothing, even when its supervisor is killed", async () => {
     const data = join(folder, "process");
     const backend = await startBackend({ data, parts, runtime, worker: worker.origin, provider: "process" });
     expect(backend.warning).toMatch(/NOT ISOLATED/);
@@ -346,6 +351,17 @@ describe("a sandbox of plain processes", () => {
     const second = await backend.ensure(B, 10);
     await Promise.all([allAvailable(A, 10), allAvailable(B, 10)]);
     expect([await health(first.view?.sites?.ide ?? ""), await health(second.view?.sites?.ide ?? "")]).toEqual([200, 200]);
+
+    // 83: other users of the machine reach no service: the editor, desktop and terminals have sockets, OpenCode wants a password.
+    const open = portsOf(processesOf(backend, 0));
+    const address = new URL(first.view?.sites?.ide ?? "");
+    expect(open).toHaveLength(2);
+    expect(open).toContain(Number(address.port));
+    const answers = await Promise.all(open.map(async (port) => (await fetch(`http://127.0.0.1:${port}/session`)).status));
+    expect(answers.toSorted()).toEqual([401, 421]);
+    const sockets = readdirSync(data, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith("vscode.sock"));
+    expect(sockets).toHaveLength(2);
+    for (const path of sockets) expect(statSync(join(data, dirname(path))).mode & 0o077).toBe(0);
 
     // The whole machine's ports are in sight: those of other sandboxes and of the machine are not told.
     const terminal = await terminalOf(backend, A, first.view?.sites?.ide ?? "", "drive");

@@ -10,14 +10,20 @@ import { Sites } from "../../protocol/sites.ts";
 export const Forward = z.object({ port: z.number().int().min(1).max(65_535), socket: z.string() });
 export type Forward = z.infer<typeof Forward>;
 
-/** A port on 127.0.0.1 for each part. Fixed in a network namespace (4096, 8080, 6080, 7681, 7682, 9000), free ones elsewhere. */
+/** Null: a UNIX socket instead. */
+const servicePort = z.number().int().nullable();
+
+/**
+ * A port on 127.0.0.1 for each part. Fixed in a network namespace (4096, 8080, 6080, 7681, 7682, 9000). Elsewhere every user of the machine could
+ * reach the services there: they get sockets, and only OpenCode, which asks for a password, and the gateway have a free port.
+ */
 export const Ports = z.object({
   opencode: z.number().int(),
-  vscode: z.number().int(),
-  desktop: z.number().int(),
-  terminal: z.number().int(),
+  vscode: servicePort,
+  desktop: servicePort,
+  terminal: servicePort,
   /** The terminal of those who look on. */
-  terminalWatch: z.number().int(),
+  terminalWatch: servicePort,
   gateway: z.number().int(),
 });
 export type Ports = z.infer<typeof Ports>;

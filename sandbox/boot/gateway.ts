@@ -4,6 +4,7 @@ import type { BootConfig } from "../../protocol/backend.ts";
 import { Guest, Service } from "../../protocol/grant.ts";
 import type { Sites } from "../../protocol/sites.ts";
 import type { InsideConfig } from "./config.ts";
+import { listeningOf } from "./listening.ts";
 
 /** What of the gateway's messages matters here. */
 export const FromGateway = z.discriminatedUnion("t", [
@@ -22,7 +23,8 @@ export type Changing = { sites: Sites | null; grantKeys: BootConfig["grantKeys"]
 export function reservedPorts({ ports, forwards, workerUrl }: Pick<InsideConfig, "ports" | "forwards" | "workerUrl">): number[] {
   const worker = new URL(workerUrl);
   const isHere = /^(127\.|localhost$)/.test(worker.hostname);
-  return [...new Set([...Object.values(ports), ...forwards.map(({ port }) => port), ...(isHere ? [Number(worker.port || 80)] : [])])];
+  const own = Object.values(ports).filter((port) => port !== null);
+  return [...new Set([...own, ...forwards.map(({ port }) => port), ...(isHere ? [Number(worker.port || 80)] : [])])];
 }
 
 /** The first message to a gateway's process. `authorization` is OpenCode's: the gateway shows it, nobody else has it. */
@@ -35,10 +37,10 @@ export function gatewayConfig(config: InsideConfig, now: Changing, authorization
     ...now,
     listen: { port: ports.gateway, host: "127.0.0.1", socket: config.gatewaySocket },
     upstreams: {
-      vscode: { port: ports.vscode },
-      desktop: { port: ports.desktop },
-      terminal: { port: ports.terminal },
-      terminalWatch: { port: ports.terminalWatch },
+      vscode: listeningOf(config, "vscode"),
+      desktop: listeningOf(config, "desktop"),
+      terminal: listeningOf(config, "terminal"),
+      terminalWatch: listeningOf(config, "terminalWatch"),
       opencode: { port: ports.opencode, authorization },
     },
     reserved: reservedPorts(config),

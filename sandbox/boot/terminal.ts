@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import type { InsideConfig } from "./config.ts";
+import { isListening, type Listening, listeningOf } from "./listening.ts";
 import { UNIT_MARK } from "./marked.ts";
 import type { Unit } from "./unit.ts";
 
@@ -28,14 +29,16 @@ export function terminalUnits(options: {
   ttyd: string;
   tmux: string;
 }): Unit[] {
-  const { paths, ports } = options.config;
+  const { paths } = options.config;
+  const [driven, watched] = [listeningOf(options.config, "terminal"), listeningOf(options.config, "terminalWatch")];
   const base = { cwd: paths.workspace, env: options.common, ipc: false, readyMs: 20_000 } as const;
   const socket = join(paths.run, "tmux.sock");
   const client = [options.tmux, "-S", socket, "-f", join(paths.run, "tmux.conf")];
   // tmux's server outlives what started it, so it must not carry the mark by which a unit's left-overs are ended.
   const shell = ["env", "-u", UNIT_MARK, ...client];
-  const page = (port: number, title: string) => [
-    ...["-i", "127.0.0.1", "-p", String(port), "-O", "-P", "30"],
+  const page = (where: Listening, title: string) => [
+    ...("port" in where ? ["-i", "127.0.0.1", "-p", String(where.port)] : ["-i", where.socket]),
+    ...["-O", "-P", "30"],
     ...["-t", "disableLeaveAlert=true", "-t", `titleFixed=${title}`, "-t", "fontSize=14"],
   ];
   const begin = ["new-session", "-A", "-s", NAME, "-c", paths.workspace];
@@ -52,8 +55,8 @@ export function terminalUnits(options: {
       ...base,
       name: "terminal",
       service: "terminal",
-      command: [options.ttyd, ...page(ports.terminal, "errand terminal"), "-W", "-m", "8", ...shell, ...begin],
-      ready: { by: "tcp", port: ports.terminal },
+      command: [options.ttyd, ...page(driven, "errand terminal"), "-W", "-m", "8", ...shell, ...begin],
+      ready: isListening(driven),
       after: ["tmux"],
     },
     {
@@ -61,10 +64,10 @@ export function terminalUnits(options: {
       name: "terminal-watch",
       service: null,
       command: [
-        ...([options.ttyd, ...page(ports.terminalWatch, "errand terminal, view only"), "-m", "16"] as const),
+        ...([options.ttyd, ...page(watched, "errand terminal, view only"), "-m", "16"] as const),
         ...["/bin/sh", "-c", WATCH, "sh", ...client, "-N"],
       ],
-      ready: { by: "tcp", port: ports.terminalWatch },
+      ready: isListening(watched),
       after: ["tmux"],
     },
   ];

@@ -41,6 +41,18 @@ const make = (parts: Record<PartName, Part>) =>
     authorization: "Basic x",
   });
 
+it("gives services without a port a socket, each of its own", () => {
+  const ports = { ...config.ports, vscode: null, desktop: null, terminal: null, terminalWatch: null };
+  const common = commonEnvironment(config, all, {});
+  const { units } = programs({ config: { ...config, ports }, parts: all, common, node: "/node", password: "p", authorization: "Basic x" });
+  const ready = Object.fromEntries(units.map((unit) => [unit.name, unit.ready]));
+  const at = (name: string) => ({ by: "socket", path: `/run/errand/${name}.sock` });
+  expect(ready).toMatchObject({
+    ...{ vscode: at("vscode"), desktop: at("desktop"), terminal: at("terminal"), "terminal-watch": at("terminalWatch") },
+  });
+  expect(units.flatMap(({ command }) => command).filter((word) => word.includes("127.0.0.1") || word === "null")).toEqual(["127.0.0.1"]);
+});
+
 describe("programs", () => {
   it("runs everything when everything is there", () => {
     const { units, missing } = make(all);

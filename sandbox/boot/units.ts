@@ -6,11 +6,9 @@ import { join } from "node:path";
 import type { Part, PartName } from "../image/report.ts";
 import type { InsideConfig } from "./config.ts";
 import { opencodeEnvironment } from "./environment.ts";
+import { isListening, type Listening, listeningOf, listeningProblem } from "./listening.ts";
 import { terminalUnits } from "./terminal.ts";
 import type { Missing, Unit } from "./unit.ts";
-
-/** Linux refuses longer paths of UNIX sockets, in bytes. */
-const MAX_SOCKET_PATH = 107;
 
 export type Programs = { units: Unit[]; missing: Missing[] };
 
@@ -69,24 +67,27 @@ export function programs(options: {
   }
 
   function terminal(): Programs {
-    const lacks = firstMissing(parts, ["ttyd", "tmux"]);
+    const lacks =
+      firstMissing(parts, ["ttyd", "tmux"]) ?? listeningProblem(listeningOf(config, "terminal"), listeningOf(config, "terminalWatch"));
     const { ttyd, tmux } = parts;
     if (lacks || !ttyd.available || !tmux.available) return without("terminal", lacks ?? "ttyd is missing");
     return { units: terminalUnits({ config, common, ttyd: ttyd.path, tmux: tmux.path }), missing: [] };
   }
 
   function vscode(): Programs {
-    const lacks = firstMissing(parts, ["code-server", "node"]);
+    const where = listeningOf(config, "vscode");
+    const lacks = firstMissing(parts, ["code-server", "node"]) ?? listeningProblem(where);
     const { "code-server": part, node: runtime } = parts;
     if (lacks || !part.available || !runtime.available) return without("vscode", lacks ?? "code-server is missing");
     const state = join(paths.home, ".local", "share", "code-server");
     const command: Unit["command"] = [
-      ...([runtime.path, part.path, "--auth", "none", "--bind-addr", `127.0.0.1:${ports.vscode}`, "--config", "/dev/null"] as const),
+      ...([runtime.path, part.path, "--auth", "none", "--config", "/dev/null"] as const),
+      ...("port" in where ? ["--bind-addr", `127.0.0.1:${where.port}`] : ["--socket", where.socket, "--socket-mode", "600"]),
       ...["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override", "--disable-workspace-trust"],
       ...["--disable-proxy", "--app-name", "errand", "--user-data-dir", state, "--extensions-dir", join(state, "extensions")],
       ...["--reconnection-grace-time", "900", paths.workspace],
     ];
-    const ready = { by: "http", url: `http://127.0.0.1:${ports.vscode}/healthz` } as const;
+    const ready = "port" in where ? ({ by: "http", url: `http://127.0.0.1:${where.port}/healthz` } as const) : isListening(where);
     return only({
       name: "vscode",
       service: "vscode",
@@ -102,8 +103,8 @@ export function programs(options: {
 
   function desktop(): Programs {
     const rfb = join(paths.run, "vnc.sock");
-    const tooLong = Buffer.byteLength(rfb) > MAX_SOCKET_PATH ? `the path ${rfb} is too long for a UNIX socket` : null;
-    const lacks = firstMissing(parts, ["Xvnc"]) ?? tooLong;
+    const where = listeningOf(config, "desktop");
+    const lacks = firstMissing(parts, ["Xvnc"]) ?? listeningProblem(where, { socket: rfb });
     const { Xvnc, openbox, xterm, xsetroot } = parts;
     if (lacks || !Xvnc.available) return without("desktop", lacks ?? "Xvnc is missing");
     const base = { cwd: paths.workspace, env: common, ipc: false, readyMs: 30_000 } as const;
@@ -145,20 +146,22 @@ export function programs(options: {
       });
     }
     const bridge: Unit["command"] = [node, join(paths.runtime, "desktop.mjs")];
-    const env = { ...common, ERRAND_DESKTOP_PORT: String(ports.desktop), ERRAND_RFB_SOCKET: rfb };
+    const env = { ...common, ...desktopAt(where), ERRAND_RFB_SOCKET: rfb };
     units.push({
       ...base,
       name: "desktop",
       service: "desktop",
       command: bridge,
       env,
-      ready: { by: "tcp", port: ports.desktop },
+      ready: isListening(where),
       after: ["xvnc"],
     });
     return { units, missing: [] };
   }
 }
 
+const desktopAt = (where: Listening): Record<string, string> =>
+  "port" in where ? { ERRAND_DESKTOP_PORT: String(where.port) } : { ERRAND_DESKTOP_SOCKET: where.socket };
 const only = (unit: Unit): Programs => ({ units: [unit], missing: [] });
 const without = (service: Missing["service"], reason: string): Programs => ({ units: [], missing: [{ service, reason }] });
 

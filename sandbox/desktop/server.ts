@@ -10,6 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { chmod, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
@@ -35,6 +36,7 @@ const GREETING_MS = 2_000;
 const LARGEST_MESSAGE = 16 * 1024 * 1024;
 
 export interface DesktopServer {
+  /** 0 where it listens on a socket. */
   port: number;
   close(): Promise<void>;
 }
@@ -43,7 +45,9 @@ export interface DesktopServer {
  * Starts the server on 127.0.0.1. `page` is the folder with the built page. Port 0 takes a free one.
  * @throws if a file of the page is missing or the port is taken
  */
-export async function serveDesktop(options: { port: number; rfbSocket: string; page: string }): Promise<DesktopServer> {
+export async function serveDesktop(
+  options: ({ port: number } | { socket: string }) & { rfbSocket: string; page: string },
+): Promise<DesktopServer> {
   const files = new Map<string, { type: string; body: Buffer; etag: string }>();
   for (const [path, { name, type }] of Object.entries(FILES)) {
     const body = readFileSync(join(options.page, name));
@@ -84,12 +88,16 @@ export async function serveDesktop(options: { port: number; rfbSocket: string; p
     sockets.handleUpgrade(request, socket, head, (browser) => bridge(browser, options.rfbSocket, modeOf(request)));
   });
 
+  // The socket of one that was killed is in the way.
+  if ("socket" in options) await rm(options.socket, { force: true });
   await new Promise<void>((listening, failed) => {
     server.once("error", failed);
-    server.listen(options.port, "127.0.0.1", listening);
+    if ("port" in options) server.listen(options.port, "127.0.0.1", listening);
+    else server.listen(options.socket, listening);
   });
+  if ("socket" in options) await chmod(options.socket, 0o600);
   return {
-    port: (server.address() as AddressInfo).port,
+    port: "port" in options ? (server.address() as AddressInfo).port : 0,
     close: () =>
       new Promise((closed) => {
         for (const browser of sockets.clients) browser.terminate();

@@ -29,7 +29,9 @@ export type Places = {
 };
 
 /** The ports in a sandbox with a network namespace, and where it finds the Worker and the way out. */
-export const FIXED: Ports = { opencode: 4096, vscode: 8080, desktop: 6080, terminal: 7681, terminalWatch: 7682, gateway: 9000 };
+export const FIXED = {
+  ...{ opencode: 4096, vscode: 8080, desktop: 6080, terminal: 7681, terminalWatch: 7682, gateway: 9000 },
+} as const satisfies Ports;
 export const FIXED_DISPLAY = 99;
 export const WORKER_PORT = 8787;
 export const EGRESS_PORT = 3128;

@@ -1,6 +1,6 @@
 /**
- * Sandboxes that are plain processes of this user, for machines where bubblewrap can't run: free ports instead of fixed
- * ones, a HOME of their own, and no isolation at all. Chosen only with a warning that is shown wherever one can see it.
+ * Sandboxes that are plain processes of this user, for machines where bubblewrap can't run: sockets and free ports instead of fixed
+ * ports, a HOME of their own, and no isolation at all. Chosen only with a warning that is shown wherever one can see it.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,8 +20,8 @@ import { startSupervisor } from "./supervised.ts";
 /** What /health and the start say about this provider. */
 export const PROCESS_WARNING =
   "SANDBOXES ARE NOT ISOLATED: they run as plain processes of this user. The agent can read and change every file of this user, reach " +
-  "every service of this machine and of its network, and see other sandboxes; other users of this machine can reach its editor and " +
-  "terminal. Use it only with people, repositories and models you trust.";
+  "every service of this machine and of its network, and see other sandboxes. " +
+  "Use it only with people, repositories and models you trust.";
 
 /** Of the backend's own environment only the way to the network. */
 const kept = (env: NodeJS.ProcessEnv) => Object.fromEntries(KEPT.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
@@ -65,8 +65,8 @@ function freeDisplay(used: ReadonlySet<number>): number {
 export function processProvider(places: Places, options: { why: string; now: () => number }): SandboxProvider {
   const displays = new Set<number>();
   const launch: Launch = async (config, folders, startedAt) => {
-    const [opencode = 0, vscode = 0, desktop = 0, terminal = 0, terminalWatch = 0, gateway = 0] = await freePorts(6);
-    const ports: Ports = { opencode, vscode, desktop, terminal, terminalWatch, gateway };
+    const [opencode = 0, gateway = 0] = await freePorts(2);
+    const ports: Ports = { opencode, gateway, vscode: null, desktop: null, terminal: null, terminalWatch: null };
     const display = freeDisplay(displays);
     displays.add(display);
     const workspace = join(folders.work, "repo");
