@@ -26,12 +26,13 @@ export type GatewayReport = {
   verdicts: Verdict[];
   samples: Samples;
   rss: { idle: number; warm: number; after: number };
-  /** Shares of one CPU that the load generator used. */
-  generator: { whileProxied: number; direct: number; directOverNginx: number | null };
+  /** The share of one CPU that the load generator used for each load, the middle one of the rounds. Near 1 it may be what was measured. */
+  generator: Record<string, Partial<Record<Contender, number>>>;
 };
 
 /** Something to do to a contender, and what is read off it. `cpu` is the contender's CPU time in ms. */
 type Load = {
+  name: string;
   on: readonly Contender[];
   run: (target: Target, ms: number) => Promise<Answered>;
   read: (answered: Answered, cpu: number) => Partial<Record<Metric, number>>;
@@ -44,36 +45,43 @@ const perOne = ({ count }: Answered, cpu: number) => (cpu * 1000) / count;
 
 const LOADS: readonly Load[] = [
   {
+    name: "requests",
     on: CONTENDERS,
     run: ({ small }, ms) => ask(small, { connections: CONNECTIONS, ms }),
     read: (answered, cpu) => ({ "requests/s, 32 connections": perSecond(answered), "CPU per request": perOne(answered, cpu) }),
   },
   {
+    name: "one request",
     on: PROXIES,
     run: ({ small }, ms) => ask(small, { connections: 1, ms }),
     read: ({ times }) => ({ "p50, 1 connection": median(times) }),
   },
   {
+    name: "large body",
     on: PROXIES,
     run: ({ large }, ms) => ask(large, { connections: 1, ms }),
     read: (answered) => ({ "large body": megabytes(answered) }),
   },
   {
+    name: "WebSocket messages",
     on: PROXIES,
     run: ({ socket }, ms) => echo(socket, { connections: CONNECTIONS, size: MESSAGE_BYTES, window: 1, ms }),
     read: (answered, cpu) => ({ "WebSocket messages/s": perSecond(answered), "CPU per WebSocket message": perOne(answered, cpu) }),
   },
   {
+    name: "one WebSocket message",
     on: PROXIES,
     run: ({ socket }, ms) => echo(socket, { connections: 1, size: MESSAGE_BYTES, window: 1, ms }),
     read: ({ times }) => ({ "WebSocket p50": median(times), "WebSocket p99": at(times, 0.99) }),
   },
   {
+    name: "WebSocket bulk",
     on: PROXIES,
     run: ({ socket }, ms) => echo(socket, { connections: 1, size: BULK_BYTES, window: 4, ms }),
     read: (answered) => ({ "WebSocket bulk": megabytes(answered) }),
   },
   {
+    name: "WebSocket handshakes",
     on: PROXIES,
     run: ({ socket }, ms) => handshakes(socket, { lanes: LANES, ms }),
     read: (answered) => ({ "WebSocket handshakes/s": perSecond(answered) }),
@@ -88,7 +96,7 @@ export async function gateway(options: { rounds: number; quick: boolean }): Prom
   const stand = await startGatewayStand(folder, options.quick ? LARGE_BYTES / 16 : LARGE_BYTES);
   try {
     const samples: Samples = {};
-    const shares: { contender: Contender; share: number }[] = [];
+    const shares: { name: string; contender: Contender; share: number }[] = [];
     const cells = LOADS.flatMap((load) =>
       load.on.flatMap((contender) => {
         const target = stand.targets.get(contender);
@@ -104,7 +112,7 @@ export async function gateway(options: { rounds: number; quick: boolean }): Prom
         const answered = await load.run(target, options.quick ? LOAD_MS.quick : LOAD_MS.whole);
         const cpu = cpuMs(target.pids) - before.cpu;
         const own = process.cpuUsage(before.own);
-        shares.push({ contender, share: (own.user + own.system) / 1000 / (performance.now() - before.at) });
+        shares.push({ name: load.name, contender, share: (own.user + own.system) / 1000 / (performance.now() - before.at) });
         const of = samples[contender] ?? {};
         samples[contender] = of;
         for (const [metric, value] of Object.entries(load.read(answered, cpu)) as [Metric, number][])
@@ -112,14 +120,11 @@ export async function gateway(options: { rounds: number; quick: boolean }): Prom
       }
     }
     const rss = { idle, warm, after: rssMiB(stand.gateway) };
-    const share = (direct: boolean) =>
-      rounded(Math.max(...shares.filter(({ contender }) => (contender === "direct") === direct).map((each) => each.share)));
-    const most = (contender: Contender) => Math.max(...(samples[contender]?.["requests/s, 32 connections"] ?? [Number.NaN]));
-    const generator = {
-      whileProxied: share(false),
-      direct: share(true),
-      directOverNginx: "version" in stand.nginx ? rounded(most("direct") / most("nginx")) : null,
-    };
+    const generator: GatewayReport["generator"] = {};
+    for (const { load, contender } of cells) {
+      const those = shares.filter((each) => each.name === load.name && each.contender === contender);
+      generator[load.name] = { ...generator[load.name], [contender]: rounded(median(those.map(({ share }) => share))) };
+    }
     return { rounds: options.rounds, nginx: stand.nginx, verdicts: judge(samples, rss), samples, rss, generator };
   } finally {
     await stand.stop();

@@ -46,6 +46,9 @@ The exit code is 0 also when a goal is missed; 1 when something could not be mea
 CPU time is read from /proc, and memory is a folder in /dev/shm: Linux only.
 `;
 
+/** Above this share of a CPU the load generator may be what limits a figure, rather than what it loads. */
+const GENERATOR_BUSY = 0.85;
+
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 type Settings = { only: string[]; rounds: number; quick: boolean };
@@ -150,8 +153,17 @@ function tellGateway({ nginx, verdicts, samples, rounds, rss, generator }: Gatew
   say(
     `Best of ${rounds} ${rounds === 1 ? "round" : "rounds"}, of CPU time the median; memory grew from ${rss.warm.toFixed(0)} MiB when warm to ${rss.after.toFixed(0)} MiB.`,
   );
-  const room = generator.directOverNginx === null ? "" : `, and was answered ${generator.directOverNginx} × as often without nginx between`;
-  say(`The load generator used at most ${Math.round(generator.whileProxied * 100)} % of a CPU while it loaded a proxy${room}.`);
+  const busy = Object.entries(generator).flatMap(([name, shares]) =>
+    Object.entries(shares).flatMap(([contender, share]) =>
+      share > GENERATOR_BUSY ? [`${name} on ${contender} (${Math.round(share * 100)} %)`] : [],
+    ),
+  );
+  const most = `more than ${GENERATOR_BUSY * 100} % of a CPU`;
+  say(
+    busy.length === 0
+      ? `The load generator used ${most} for nothing.`
+      : `The load generator used ${most}, and may be what was measured, for: ${busy.join(", ")}.`,
+  );
 }
 
 /** Writes results where programs find them. */
