@@ -21,7 +21,6 @@ const Upstream = z.union([
   /** A UNIX socket. */
   z.object({ socket: z.string().startsWith("/"), authorization }),
 ]);
-export type Upstream = z.infer<typeof Upstream>;
 
 const landing = z.string().refine((text) => checkTarget(text).ok, { error: "must be a path and query such as /?folder=/work" });
 
