@@ -9,10 +9,13 @@ import { serveDesktop } from "./server.ts";
 const Environment = z
   .object({ ERRAND_RFB_SOCKET: z.string().min(1) })
   .and(
-    z.union([
-      z.object({ ERRAND_DESKTOP_PORT: z.coerce.number().int().min(0).max(65_535) }),
-      z.object({ ERRAND_DESKTOP_SOCKET: z.string().min(1) }),
-    ]),
+    z.union(
+      [
+        z.object({ ERRAND_DESKTOP_PORT: z.coerce.number().int().min(0).max(65_535) }),
+        z.object({ ERRAND_DESKTOP_SOCKET: z.string().min(1) }),
+      ],
+      { error: "Give ERRAND_DESKTOP_PORT, a port of 127.0.0.1 to listen on, or ERRAND_DESKTOP_SOCKET, the path of a UNIX socket." },
+    ),
   );
 
 const environment = Environment.safeParse(process.env);

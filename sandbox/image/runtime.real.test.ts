@@ -16,6 +16,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("bundles every program so that it runs where no package is", async () => {
+  rmSync(out, { recursive: true, force: true });
   const { version, built, missing } = await buildRuntime({ out });
   expect({ built, missing }).toEqual({ built: true, missing: [] });
   expect(JSON.parse(readFileSync(join(out, "version.json"), "utf8"))).toEqual({ version });
@@ -24,7 +25,7 @@ test("bundles every program so that it runs where no package is", async () => {
   }
   // Run far enough to load all it imports: without its settings it says so and ends.
   const desktop = spawnSync(process.execPath, [join(out, "desktop.mjs")], { env: {}, encoding: "utf8", cwd: folder });
-  expect(desktop.stderr).toContain("ERRAND_DESKTOP_PORT");
+  for (const setting of ["ERRAND_DESKTOP_PORT", "ERRAND_DESKTOP_SOCKET", "ERRAND_RFB_SOCKET"]) expect(desktop.stderr).toContain(setting);
   for (const name of ["AGENTS.md", "package.json", "package-lock.json", ".gitignore", "node_modules"]) {
     expect(existsSync(join(out, "opencode", name)), name).toBe(true);
   }

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FromGateway, GatewayConfig, ToGateway } from "../../gateway/ipc.ts";
+import { GATEWAY_NODE_ARGUMENTS } from "../../sandbox/boot/units.ts";
 import { serveDesktop } from "../../sandbox/desktop/server.ts";
 import { partsFolder } from "../../sandbox/image/install/folder.mjs";
 import { type PartName, partsReport } from "../../sandbox/image/report.ts";
@@ -156,7 +157,7 @@ export async function startGatewayProcess(
   config: Extract<ToGateway, { t: "config" }>,
   program = join(REPOSITORY, "gateway/main.ts"),
 ): Promise<GatewayProcess> {
-  const child = fork(program, [], { env: {}, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const child = fork(program, [], { env: {}, execArgv: [...GATEWAY_NODE_ARGUMENTS], stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const heard: FromGateway[] = [];
   const port = new Promise<number>((resolve, reject) => {
     child.on("message", (message: FromGateway) => {

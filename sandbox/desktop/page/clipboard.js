@@ -16,10 +16,13 @@ export function openClipboard(send) {
   const note = document.getElementById("clipboard-note");
   /** What both sides have, so that it is not sent round and round. */
   let known = "";
+  /** What was copied on the desktop and is not on the device's clipboard yet. */
+  let owed;
 
   function give(text) {
     if (text === known || text.length > LIMIT) return;
     known = text;
+    owed = undefined;
     field.value = text;
     send(text);
   }
@@ -85,15 +88,28 @@ export function openClipboard(send) {
       // Browsers without this permission, or without focus by now: the panel is there.
     }
   }
-  window.addEventListener("focus", takeSilently);
+
+  /** Writes what was copied on the desktop to the device's clipboard. Browsers refuse that without focus, or without a click shortly before: then the panel has it, and the next click or key tries again. */
+  async function handOver(text) {
+    owed = text;
+    try {
+      await navigator.clipboard.writeText(text);
+      if (owed === text) owed = undefined;
+    } catch {
+      // It stays owed.
+    }
+  }
+  const handOverOwed = () => owed !== undefined && handOver(owed);
+  // What was copied on the desktop last is newer than what the device has: it must not be overwritten by that.
+  window.addEventListener("focus", () => handOverOwed() || takeSilently());
+  for (const name of ["pointerup", "keyup"]) window.addEventListener(name, handOverOwed, { capture: true });
 
   return {
     received(text) {
       if (text === known) return;
       known = text;
       field.value = text;
-      // Refused without focus, or without a click shortly before: the panel has the text.
-      navigator.clipboard?.writeText(text).catch(() => undefined);
+      handOver(text);
     },
     show(isShown) {
       toggle.hidden = !isShown;
